@@ -27,6 +27,11 @@ LABEL_COLORS = {
     "After positive news": "#1a9a6c",
     "After neutral news": "#8b95a1",
     "After negative news": "#d64550",
+    "Close": "#22577a",
+    "Mean of 20": "#8fb8d6",
+    "Upper band": "#b4bcc6",
+    "Lower band": "#b4bcc6",
+    "VWAP": "#e09f3e",
 }
 
 

@@ -86,6 +86,7 @@ def rows(run: str = RUN, seed: int = 7, stories: int = 150, shift: timedelta = t
         "articles": [_article(run, story) for story in news],
         "mentions": [_mention(run, story) for story in news],
         "bars": [bar for bars in tape.values() for bar in bars],
+        "indicators": [row for bars in tape.values() for row in _indicators(bars)],
         "impact": [_impact(run, story, tape.get(story.symbol, [])) for story in news],
         "source_progress": _progress(run, news),
         "dead_letters": _dead_letters(run, news),
@@ -139,6 +140,31 @@ def _bars(source: random.Random, run: str, symbol: str, opens: list[datetime], n
                 "trades": max(1, round(volume / 90)), "received_at": _text(start + MINUTE),
             })  # fmt: skip
     return bars
+
+
+def _indicators(bars: list[dict]) -> list[dict]:
+    """Rows as the role `indicators` writes them; what they mean is not tested here, so RSI and VWAP are invented."""
+    rows: list[dict] = []
+    for number, bar in enumerate(bars):
+        closes = [other["close"] for other in bars[max(0, number - 19) : number + 1]]
+        opens = number == 0 or bars[number - 1]["start"][:10] != bar["start"][:10]
+        log_return = None if opens else math.log(bar["close"] / closes[-2])
+        returns = [row["log_return"] for row in rows[-29:]] + [log_return]
+        is_known = len(returns) == 30 and None not in returns
+        deviation = math.sqrt(sum(one * one for one in returns)) if is_known else None
+        mean = sum(closes) / 20 if len(closes) == 20 else None
+        # Twice the distance, so that each company has some anomalies.
+        z = 2 * log_return / deviation * math.sqrt(30) if log_return and deviation else None
+        rows.append({
+            "run": bar["run"], "symbol": bar["symbol"], "width_s": 60, "start": bar["start"], "version": number,
+            "open": bar["open"], "close": bar["close"], "price": bar["vwap"], "volume": bar["volume"],
+            "received_at": bar["received_at"], "session_missing_bars": 0, "number": number + 1, "session_value": 0.0,
+            "session_volume": 0.0, "log_return": log_return, "realized_volatility_30": deviation, "robust_z_60": z,
+            "is_anomaly": None if z is None else abs(z) > 3, "sma_20": mean,
+            "bollinger_upper_20": mean and mean * 1.01, "bollinger_lower_20": mean and mean * 0.99,
+            "vwap": bar["open"], "rsi_14": 50.0 + number % 10,
+        })  # fmt: skip
+    return rows
 
 
 def _article(run: str, story: Story) -> dict:

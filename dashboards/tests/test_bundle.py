@@ -34,6 +34,12 @@ class Bundle(unittest.TestCase):
         placed = [node["meta"]["uuid"] for node in nodes if node_type(node) == "CHART"]
         self.assertCountEqual(placed, self.charts)
 
+    def test_the_market_needs_no_template_that_is_compiled_in_the_browser(self):
+        (market,) = (page for page in self.pages if page["slug"] == "market")
+        nodes = [node for node in market["position"].values() if node_type(node) == "CHART"]
+        types = {self.charts[node["meta"]["uuid"]]["viz_type"] for node in nodes}
+        self.assertEqual({"table", "echarts_timeseries_line", "mixed_timeseries"}, types)
+
     def test_rows_fill_the_page_and_no_more(self):
         for position in (page["position"] for page in self.pages):
             for row in (node for node in position.values() if node_type(node) == "ROW"):

@@ -79,10 +79,165 @@ class Datasets(unittest.TestCase):
         self.assertIn("&lt;b&gt;again&lt;/b&gt; &amp; again", rows[0])
         self.assertIn('href="https://news.example/149"', rows[0])
 
+    def test_entities_in_titles_are_read_and_text_without_a_link_is_an_element_too(self):
+        title = "Up &amp; down: the market&apos;s week &lt;b&gt;"
+        database.insert({"mentions": [seed.rows()["mentions"][0] | {"run": "entities", "title": title, "url": ""}]})
+        (row,) = [row for row in query("news") if row["run"] == "entities"]
+        self.assertEqual("<span>Up &amp; down: the market&apos;s week &lt;b&gt;</span>", row["headline"])
+
     def test_an_unscored_mention_has_no_score(self):
         unscored = [row for row in query("news", run=[seed.RUN]) if row["label"] == "not scored"]
         self.assertTrue(unscored)
         self.assertEqual({None}, {row["score"] for row in unscored})
+
+
+class Search(unittest.TestCase):
+    """What is typed into the search box."""
+
+    @classmethod
+    def setUpClass(cls):
+        company = {"symbol": "HALO", "name": "Halo Semiconductor Corporation", "valid_from": "1900-01-01"}
+        database.insert(
+            {"instruments": [company | {"kind": "stock", "source": "builtin", "seen_at": "2026-01-01 00:00:00"}]}
+        )
+
+    def found(self, *entries: str) -> list[dict]:
+        return [row for row in query("news", search=list(entries)) if row["run"] == seed.RUN]
+
+    def test_finds_the_beginning_of_a_word_of_a_headline(self):
+        stories = seed.rows()["mentions"]
+        for entry, words in [("recall", ["recalls"]), ("RECALLS a", ["recalls a"]), ("ecall", [])]:
+            with self.subTest(entry):
+                expected = sum(any(word in story["title"] for word in words) for story in stories)
+                self.assertEqual(expected, len(self.found(entry)))
+                self.assertEqual(bool(words), expected > 0)
+
+    def test_finds_tickers_and_companies_by_name(self):
+        halo = sum(story["symbol"] == "HALO" for story in seed.rows()["mentions"])
+        self.assertEqual(halo, len(self.found("halo")))
+        # No headline has this word, but the name of the company does.
+        self.assertEqual(halo, len(self.found("corporation")))
+
+    def test_of_several_entries_one_is_enough_and_quotes_are_text(self):
+        both, first, second = (len(self.found(*e)) for e in (["recalls", "is sued"], ["recalls"], ["is sued"]))
+        self.assertEqual(first + second, both)
+        for entry in ("O'Neil", "(unclosed", "100%", "back\\slash"):
+            self.assertEqual([], self.found(entry))
+
+    def test_a_short_entry_is_a_whole_word(self):
+        self.assertEqual([], self.found("re"))
+        self.assertEqual(sum(" up " in s["title"] for s in seed.rows()["mentions"]), len(self.found("up")))
+
+    def test_every_dataset_of_news_and_prices_obeys(self):
+        for name in ("summary", "top_symbols", "sentiment", "impact", "tape", "trending", "performance", "indicators"):
+            with self.subTest(name):
+                whole, narrow = (query(name, run=[seed.RUN], search=s) for s in ([], ["CYGN"]))
+                symbols = {row["symbol"] for row in narrow if "symbol" in row}
+                self.assertLessEqual(symbols, {"CYGN"})
+                self.assertNotEqual(whole, narrow)
+
+    def test_offers_tickers_and_names(self):
+        offered = {row["search"] for row in query("search", run=[seed.RUN])}
+        self.assertEqual({*seed.COMPANIES, "Halo Semiconductor Corporation"}, offered)
+
+
+class Market(unittest.TestCase):
+    def test_the_companies_with_most_articles_come_with_their_prices(self):
+        rows = query("trending", run=[seed.RUN])
+        stories = [story for story in seed.rows()["mentions"] if story["symbol"]]
+        self.assertEqual(set(seed.COMPANIES), {row["symbol"] for row in rows})
+        last_day = seed.OPENS[-1].strftime("%Y-%m-%d")
+        for row in rows:
+            with self.subTest(row["symbol"]):
+                of_company = [story for story in stories if story["symbol"] == row["symbol"]]
+                scores = [story["score"] for story in of_company if story.get("score") is not None]
+                self.assertEqual(len(of_company), row["articles"])
+                self.assertAlmostEqual(sum(scores) / len(scores), row["mean_score"])
+                bars = [bar for bar in seed.rows()["indicators"] if bar["symbol"] == row["symbol"]]
+                before = [bar["close"] for bar in bars if bar["start"] < last_day][-1]
+                self.assertEqual(bars[-1]["close"], row["price"])
+                self.assertAlmostEqual(bars[-1]["close"] / before - 1, row["change"])
+                self.assertAlmostEqual(bars[-1]["realized_volatility_30"], row["volatility"])
+                unusual = sum(bool(bar["is_anomaly"]) for bar in bars if bar["start"] >= last_day)
+                self.assertEqual(unusual, row["anomalies"])
+
+    def test_what_is_not_known_is_null(self):
+        story = next(story for story in seed.rows()["mentions"] if story.get("score") is not None)
+        story |= {"run": "bare", "symbol": "NONE"}
+        database.insert({"mentions": [story]})
+        (row,) = query("trending", run=["bare"])
+        unknown = ("price", "change", "volatility", "rsi", "from_vwap", "anomalies")
+        self.assertEqual({None}, {row[column] for column in unknown})
+
+    def test_no_change_across_what_seems_to_be_a_split(self):
+        rows = seed.rows()
+        story = next(story for story in rows["mentions"] if story["symbol"] == "HALO")
+        last_day = seed.OPENS[-1].strftime("%Y-%m-%d")
+        bars = [bar | {"run": "split"} for bar in rows["indicators"] if bar["symbol"] == "HALO"]
+        first = next(number for number, bar in enumerate(bars) if bar["start"] >= last_day)
+        after = [bar | {"number": number + 1} for number, bar in enumerate(bars[first:])]
+        quotes = [bar | {"run": "split"} for bar in rows["bars"] if bar["symbol"] == "HALO"]
+        database.insert({"mentions": [story | {"run": "split"}], "indicators": [*bars[:first], *after], "bars": quotes})
+        (row,) = query("trending", run=["split"])
+        self.assertEqual((bars[-1]["close"], None), (row["price"], row["change"]))
+
+    def test_a_daily_bar_is_compared_with_the_day_before(self):
+        rows = seed.rows()
+        story = next(story for story in rows["mentions"] if story["symbol"] == "HALO") | {"run": "days"}
+        bar = rows["indicators"][0] | {"run": "days", "symbol": "HALO", "width_s": 86400}
+        bars = [bar | {"start": f"2026-03-0{day} 14:30:00", "log_return": math.log(1.02)} for day in (4, 5, 6)]
+        quote = rows["bars"][0] | {"run": "days", "symbol": "HALO", "start": "2026-03-06 20:59:00"}
+        database.insert({"mentions": [story], "indicators": bars, "bars": [quote]})
+        (row,) = query("trending", run=["days"])
+        self.assertAlmostEqual(0.02, row["change"])
+
+    def drawn(self, table: str, symbol: str, news: list[dict]) -> list[dict]:
+        """Bars of 24 hours before the first one after the newest of these articles, and of 12 hours after it."""
+        newest = max(story["published_at"] for story in news)
+        bars = [row for row in seed.rows()[table] if row["symbol"] == symbol]
+        middle = datetime.fromisoformat(min(bar["start"] for bar in bars if bar["start"] > newest))
+        times = (middle - timedelta(hours=24), middle + timedelta(hours=12))
+        first, last = (moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in times)
+        return [bar for bar in bars if first < bar["start"] < last]
+
+    def test_prices_begin_at_zero(self):
+        rows = query("performance", run=[seed.RUN], symbol=["HALO", "CYGN"])
+        self.assertEqual({"HALO", "CYGN"}, {row["symbol"] for row in rows})
+        news = [story for story in seed.rows()["mentions"] if story["symbol"] in ("HALO", "CYGN")]
+        for symbol in ("HALO", "CYGN"):
+            changes = sorted((row["start"], row["change"]) for row in rows if row["symbol"] == symbol)
+            bars = self.drawn("bars", symbol, news)
+            # The first step has the bars until the second one begins.
+            base = [bar["close"] for bar in bars if bar["start"] < changes[1][0]][-1]
+            self.assertEqual(0, changes[0][1])
+            self.assertAlmostEqual(bars[-1]["close"] / base - 1, changes[-1][1])
+
+    def test_indicators_are_of_one_company(self):
+        most = query("trending", run=[seed.RUN])[0]["symbol"]
+        rows = query("indicators", run=[seed.RUN])
+        self.assertEqual({most}, {row["symbol"] for row in rows})
+        news = [story for story in seed.rows()["mentions"] if story["symbol"] == most]
+        drawn = self.drawn("indicators", most, news)
+        self.assertEqual(drawn[-1]["close"], rows[0]["close"])
+        self.assertEqual(len(drawn), len(rows))
+
+    def test_a_move_is_beside_the_news_of_the_half_hour_before_its_end(self):
+        rows = query("anomalies", run=[seed.RUN])
+        unusual = [bar for bar in seed.rows()["indicators"] if bar["is_anomaly"]]
+        self.assertEqual(min(200, len(unusual)), len(rows))
+        self.assertGreater(len(rows), 10)
+        stories = seed.rows()["mentions"]
+        with_news = 0
+        for row in rows:
+            end = datetime.fromisoformat(row["start"]) + timedelta(minutes=1)
+            first, last = ((end - timedelta(minutes=m)).strftime("%Y-%m-%d %H:%M:%S.%f") for m in (30, 0))
+            before = [s for s in stories if s["symbol"] == row["symbol"] and first < s["published_at"] <= last]
+            self.assertEqual(len(before), row["articles"])
+            with_news += bool(before)
+            self.assertEqual(
+                max(before, key=lambda s: s["published_at"]).get("score") if before else None, row["score"]
+            )
+        self.assertGreater(with_news, 0)
 
 
 class Sentiment(unittest.TestCase):

@@ -229,14 +229,44 @@ class Impact(Visit):
         self.save_picture(least_height=1500)
 
 
+class Market(Visit):
+    """The page of prices, indicators and what is unusual."""
+
+    page = "market"
+
+    def test_lists_the_companies_in_the_news_and_unusual_moves(self):
+        trending, anomalies = self.rows(0), self.rows(1)
+        stories = [row for row in seed.rows()["mentions"] if row["symbol"]]
+        most = max(seed.COMPANIES, key=lambda symbol: sum(row["symbol"] == symbol for row in stories))
+        self.assertEqual(set(seed.COMPANIES), {row[0] for row in trending})
+        self.assertEqual(most, trending[0][0])
+        self.assertEqual(str(sum(row["symbol"] == most for row in stories)), trending[0][2])
+        last = [row for row in seed.rows()["bars"] if row["symbol"] == most][-1]
+        self.assertEqual(f"{last['close']:,.2f}", trending[0][4])
+        self.assertRegex(trending[0][6], r"^[+−-]\d+\.\d\d%$")
+        unusual = [row for row in seed.rows()["indicators"] if row["is_anomaly"]]
+        self.assertEqual(min(200, len(unusual)), len(anomalies))
+        self.assertEqual(sorted((row[0] for row in anomalies), reverse=True), [row[0] for row in anomalies])
+
+    def test_draws_prices_and_indicators(self):
+        prices, indicators = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
+        self.assertGreater(len(prices), len(seed.COMPANIES))
+        self.assertLessEqual({"#22577a", "#8fb8d6", "#e09f3e"}, indicators)
+
+    def test_picture(self):
+        self.save_picture(least_height=1400)
+
+
 class Changes(Visit):
     """What happens on the page when something is chosen, or arrives."""
 
     def setUp(self):
         self.browser.open(FIRST_PAGE)
 
-    def choose(self, name: str, value: str) -> None:
+    def choose(self, name: str, value: str, typed: bool = False) -> None:
         self.browser.all(f"[data-test='NATIVE_FILTER-{name}'] .ant-select-selector")[0].click()
+        if typed:
+            self.browser.driver.switch_to.active_element.send_keys(value)
         option = f".ant-select-item-option[title='{value}']"
 
         def click_option() -> bool:
@@ -260,6 +290,14 @@ class Changes(Visit):
             self.assertEqual({"CYGN"}, {row[1] for row in self.rows(table)})
         (panel,) = self.browser.all(PANELS)
         self.assertTrue(panel.text.startswith("CYGN "))
+
+    def test_search(self):
+        """Words that are typed in, where a list of choices is offered."""
+        self.choose("search", "recalls a product", typed=True)
+        rows = self.rows(0)
+        stories = [row for row in seed.rows()["mentions"] if "recalls a product" in row["title"]]
+        self.assertEqual((str(len(stories)), len(stories)), (self.figures()[0], len(rows)))
+        self.assertTrue(all("recalls a product" in row[4] for row in rows))
 
     def test_run_filter(self):
         self.choose("run", seed.OTHER_RUN)

@@ -1,11 +1,10 @@
 SELECT
     run,
+    provider,
     symbol,
     published_at,
     entry_at,
-    if(match(url, '^https?://'),
-       concat('<a href="', encodeXMLComponent(url), '" target="_blank" rel="noreferrer">', encodeXMLComponent(title), '</a>'),
-       encodeXMLComponent(title)) AS headline,
+    {{ linked('url', 'title') }} AS headline,
     if(label = '', 'not scored', label) AS label,
     score,
     entry_price,
@@ -24,4 +23,4 @@ SELECT
         if(flag_adjusted, 'adjusted', ''), if(flag_possible_split, 'possible split', ''), if(flag_late, 'late', '')
     ]), ', ') AS notes
 FROM report
-WHERE status != 'not_joined'
+WHERE status != 'not_joined' AND {{ found('symbol', 'title') }}

@@ -22,14 +22,22 @@ WITH
                 WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('start') }} AND width_s = finest
             ) AS traded
             LEFT JOIN (
-                SELECT symbol, uniqExact(provider, article_id) AS articles FROM current_mentions WHERE {{ chosen('run') }} GROUP BY symbol
+                SELECT symbol, uniqExact(provider, article_id) AS articles FROM current_mentions
+                WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }}
+                GROUP BY symbol
             ) AS covered USING (symbol)
+            {%- if is_narrowed() %}
+            WHERE articles > 0
+            {%- endif %}
             ORDER BY articles DESC, symbol
             LIMIT {{ 4 if symbols else 2 }}
         )
     ) AS shown,
     {%- if whole_tape %}
-    (SELECT maxOrNull(published_at) FROM current_mentions WHERE {{ chosen('run') }} AND has(shown, symbol)) AS latest_news,
+    (
+        SELECT maxOrNull(published_at) FROM current_mentions
+        WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }} AND has(shown, symbol)
+    ) AS latest_news,
     -- The first bar that ends after the latest news, or the last bar.
     (
         SELECT coalesce(minOrNullIf(bars.start, bars.start > latest_news - finest), max(bars.start))
@@ -107,9 +115,9 @@ WITH
         GROUP BY symbol
     ),
     panels_of_news AS (
-        SELECT symbol, arraySort(groupArray((published_at, title, label, assumeNotNull(score)))) AS news
+        SELECT symbol, arraySort(groupArray((published_at, decodeHTMLComponent(title), label, assumeNotNull(score)))) AS news
         FROM current_mentions
-        WHERE {{ chosen('run') }} AND has(shown, symbol) AND score IS NOT NULL
+        WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }} AND has(shown, symbol) AND score IS NOT NULL
           AND published_at >= news_start AND published_at < window_end
         GROUP BY symbol
     )
