@@ -190,6 +190,10 @@ class Market(unittest.TestCase):
         database.insert({"mentions": [story], "indicators": bars, "bars": [quote]})
         (row,) = query("trending", run=["days"])
         self.assertAlmostEqual(0.02, row["change"])
+        # A session without a bar came before this one.
+        database.insert({"indicators": [bars[-1] | {"start": "2026-03-06 15:30:00", "log_return": None}]})
+        (row,) = query("trending", run=["days"])
+        self.assertIsNone(row["change"])
 
     def drawn(self, table: str, symbol: str, news: list[dict]) -> list[dict]:
         """Bars of 24 hours before the first one after the newest of these articles, and of 12 hours after it."""

@@ -6,9 +6,10 @@ WITH
         (SELECT max(current_mentions.published_at) FROM current_mentions WHERE {{ mentioned(of='start') }}) + toIntervalDay(1)
     ) AS newest,
     {%- endif %}
-    unusual AS (
-        SELECT symbol, indicators.start AS begin, begin + toIntervalSecond(width_s) AS end, log_return, robust_z_60, close, volume
-        FROM indicators FINAL
+    -- Without FINAL, which takes seconds for a week of many companies. A version that was replaced may be among them.
+    versions AS (
+        SELECT symbol, width_s, indicators.start AS begin
+        FROM indicators
         WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('indicators.start', of='start') }} AND is_anomaly
         {%- if is_narrowed() %}
           AND symbol IN (SELECT symbol FROM current_mentions WHERE {{ mentioned(of='start') }})
@@ -16,6 +17,13 @@ WITH
         {%- if not range.from_expr and not range.to_expr %}
           AND begin > newest - toIntervalDay(7) AND begin <= newest
         {%- endif %}
+        ORDER BY begin DESC, symbol
+        LIMIT 400
+    ),
+    unusual AS (
+        SELECT symbol, indicators.start AS begin, begin + toIntervalSecond(width_s) AS end, log_return, robust_z_60, close, volume
+        FROM indicators FINAL
+        WHERE {{ chosen('run') }} AND (symbol, width_s, indicators.start) IN (SELECT symbol, width_s, begin FROM versions) AND is_anomaly
         ORDER BY begin DESC, symbol
         LIMIT 200
     ),

@@ -21,22 +21,21 @@ WITH
     recent AS (
         SELECT
             symbol, width_s, indicators.start AS begin, close, number, log_return, vwap, rsi_14,
-            realized_volatility_30 AS deviation, is_anomaly
+            realized_volatility_30 AS deviation, is_anomaly, min(width_s) OVER (PARTITION BY symbol) AS finest
         FROM indicators FINAL
         JOIN quotes USING (symbol)
-        WHERE {{ chosen('run') }} AND begin > (SELECT min(known_to) FROM quotes) - toIntervalDay(7)
+        WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM quotes)
+          AND begin > (SELECT min(known_to) FROM quotes) - toIntervalDay(7)
           AND begin > known_to - toIntervalDay(7) AND begin < known_to
     ),
-    -- The narrowest bars of each company.
-    computed AS (
-        SELECT * FROM recent
-        WHERE (symbol, width_s) IN (SELECT symbol, min(width_s) FROM recent GROUP BY symbol)
-    ),
     -- A session begins with the bar that has no return. Its series begins again there if the price seems to have split.
-    sessions AS (
-        SELECT symbol, maxIf(begin, log_return IS NULL) AS opened, argMaxIf(number, begin, log_return IS NULL) = 1 AS begins_again
-        FROM computed
-        GROUP BY symbol
+    computed AS (
+        SELECT
+            *,
+            maxIf(begin, log_return IS NULL) OVER (PARTITION BY symbol) AS opened,
+            argMaxIf(number, begin, log_return IS NULL) OVER (PARTITION BY symbol) = 1 AS begins_again
+        FROM recent
+        WHERE width_s = finest
     ),
     -- Nullable, so that a company without bars has NULL and not 0.
     prices AS (
@@ -45,14 +44,13 @@ WITH
             toNullable(argMax(close, begin)) AS last_close,
             toNullable(max(begin + toIntervalSecond(width_s))) AS last_end,
             toNullable(argMaxIf(close, begin, begin < opened)) AS close_before,
-            if(any(width_s) >= 86400, exp(argMax(log_return, begin)) - 1,
+            if(any(width_s) >= 86400, exp(argMax(tuple(log_return), begin).1) - 1,
                if(countIf(begin < opened) = 0 OR any(begins_again), NULL, last_close / close_before - 1)) AS change,
             argMax(tuple(deviation), begin).1 AS volatility,
             argMax(tuple(rsi_14), begin).1 AS rsi,
             last_close / argMax(tuple(vwap), begin).1 - 1 AS from_vwap,
             toNullable(countIf(is_anomaly AND begin >= opened)) AS anomalies
         FROM computed
-        JOIN sessions USING (symbol)
         GROUP BY symbol
     )
 SELECT
