@@ -19,12 +19,17 @@ import grafana
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPOSE = REPOSITORY / "docker-compose.yml"
+# The variables that held the secrets before, which init.sh still reads, and the secrets' files.
 SECRETS = {
-    "TAPEWIRE_CLICKHOUSE_PASSWORD": "writer-secret",
-    "TAPEWIRE_CLICKHOUSE_BI_PASSWORD": "reader-secret",
-    "TAPEWIRE_SUPERSET_PASSWORD": "admin-secret",
-    "TAPEWIRE_MASSIVE_API_KEY": "massive-secret",
+    "TAPEWIRE_CLICKHOUSE_PASSWORD": "clickhouse_password",
+    "TAPEWIRE_CLICKHOUSE_BI_PASSWORD": "clickhouse_bi_password",
+    "TAPEWIRE_SUPERSET_PASSWORD": "superset_password",
+    "TAPEWIRE_MASSIVE_API_KEY": "massive_api_key",
+    "TAPEWIRE_ALERTS_WEBHOOK_URL": "alerts_webhook_url",
+    "TAPEWIRE_ALERTS_SLACK_URL": "alerts_slack_url",
 }
+# What the user gives, or leaves empty. init.sh makes the others.
+GIVEN = {"massive_api_key", "alerts_webhook_url", "alerts_slack_url"}
 ALWAYS = {
     "kafka",
     "clickhouse",
@@ -91,14 +96,14 @@ class Compose(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cpu = read(COMPOSE_PROFILES="cpu", **SECRETS)
+        cls.cpu = read(COMPOSE_PROFILES="cpu")
         cls.services = cls.cpu["services"]
 
     def test_the_cpu_profile_brings_the_worker(self):
         self.assertEqual(ALWAYS | {"sentiment"}, set(self.services))
 
     def test_the_gpu_profile_brings_the_same_worker_with_a_gpu(self):
-        services = read(COMPOSE_PROFILES="gpu", **SECRETS)["services"]
+        services = read(COMPOSE_PROFILES="gpu")["services"]
         self.assertEqual(ALWAYS | {"sentiment-gpu"}, set(services))
         ours, other = services["sentiment-gpu"], self.services["sentiment"]
         (device,) = ours["deploy"]["resources"]["reservations"]["devices"]
@@ -110,12 +115,10 @@ class Compose(unittest.TestCase):
         self.assertEqual(*same)
 
     def test_the_monitoring_profile_adds_prometheus_and_grafana(self):
-        services = read(COMPOSE_PROFILES="cpu,monitoring", **SECRETS)["services"]
+        services = read(COMPOSE_PROFILES="cpu,monitoring")["services"]
         self.assertEqual(ALWAYS | {"sentiment", "prometheus", "grafana"}, set(services))
         for name in ("prometheus", "grafana"):
             service = services[name]
-            # Compose does not start a read-only service with a secret from the environment.
-            self.assertEqual(not service.get("secrets"), service.get("read_only", False), name)
             self.assertEqual((["ALL"], ["no-new-privileges:true"]), (service["cap_drop"], service["security_opt"]))
             self.assertEqual(["127.0.0.1"], [port["host_ip"] for port in service["ports"]])
             self.assertIn("memory", service["deploy"]["resources"]["limits"])
@@ -128,9 +131,7 @@ class Compose(unittest.TestCase):
         self.assertEqual(roles | {"sentiment-gpu"}, set(scrape.split(", ")))
 
     def test_grafana_reads_clickhouse_with_a_pinned_plugin_and_a_password_from_a_file(self):
-        service = read(COMPOSE_PROFILES="cpu,monitoring", **SECRETS)["services"]["grafana"]
-        for secret in SECRETS.values():
-            self.assertNotIn(secret, json.dumps(service))
+        service = read(COMPOSE_PROFILES="cpu,monitoring")["services"]["grafana"]
         provisioned = (grafana.FOLDER / "provisioning" / "datasources" / "clickhouse.yml").read_text()
         asked = found(r"password: \$__file\{(.*)\}", provisioned)
         self.assertEqual([asked], [f"/run/secrets/{entry['source']}" for entry in service["secrets"]])
@@ -154,29 +155,51 @@ class Compose(unittest.TestCase):
         wanted = {f"{part}-{processor}" for part in ("build", "base") for processor in ("cpu", "gpu")}
         self.assertEqual(wanted | {"build"}, stages)
 
-    def test_each_missing_secret_is_asked_for_by_name(self):
-        needed = SECRETS | {"COMPOSE_PROFILES": "cpu"}
-        for name in needed:
-            for rest in ({k: v for k, v in needed.items() if k != name}, needed | {name: ""}):
-                with self.subTest(name, rest=rest), self.assertRaisesRegex(Refused, name):
-                    read(**rest)
+    def test_a_missing_profile_is_asked_for_by_name(self):
+        for given in ({}, {"COMPOSE_PROFILES": ""}):
+            with self.subTest(given), self.assertRaisesRegex(Refused, "COMPOSE_PROFILES.*deploy/init.sh"):
+                read(**given)
 
     def test_ports_are_open_on_loopback_only(self):
         published = [port for service in self.services.values() for port in service.get("ports", [])]
         self.assertEqual(3, len(published))
         self.assertEqual({"127.0.0.1"}, {port["host_ip"] for port in published})
 
-    def test_passwords_go_in_as_files(self):
-        for name, service in self.services.items():
-            # ClickHouse's users file reads its passwords from the environment.
-            if name != "clickhouse":
-                shown = json.dumps({**service, "build": None})
-                for secret in SECRETS.values():
-                    self.assertNotIn(secret, shown, name)
+    def test_every_secret_is_a_file_that_init_writes(self):
+        # Compose reads a project whose secrets have no files yet; it is Docker that refuses to mount them.
+        folder = REPOSITORY / "deploy" / "secrets"
+        files = {name: secret.get("file") for name, secret in self.cpu["secrets"].items()}
+        self.assertEqual({name: str(folder / name) for name in SECRETS.values()}, files)
+        self.assertIn("deploy/init.sh writes these files", COMPOSE.read_text())
+
+    def test_a_service_gets_a_secret_as_a_file_only(self):
+        for name, service in read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"].items():
             given = {f"/run/secrets/{entry['source']}" for entry in service.get("secrets", [])}
             for variable, value in (service.get("environment") or {}).items():
+                self.assertNotIn(variable, SECRETS, name)
                 if variable.endswith("_FILE"):
                     self.assertIn(value, given, f"{name}: {variable}")
+            # Compose can't set them for a file, and ignores them with a warning.
+            for entry in service.get("secrets", []):
+                self.assertFalse({"uid", "gid", "mode"} & set(entry), name)
+
+    def test_every_service_but_the_two_servers_of_data_is_read_only(self):
+        services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]
+        writable = {name for name, service in services.items() if not service.get("read_only")}
+        # Their images' start scripts write beside the data.
+        self.assertEqual({"kafka", "clickhouse"}, writable)
+
+    def test_secrets_are_neither_in_git_nor_in_an_image(self):
+        ignored = (REPOSITORY / ".gitignore").read_text().splitlines()
+        self.assertIn("/deploy/secrets/", ignored)
+        # What is not named is left out of the image's context, and the dashboards have a context of their own.
+        first, *named = [line for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[0] != "#"]
+        self.assertEqual("*", first)
+        self.assertFalse([line for line in named if line.startswith(("!deploy", "!*", "!/"))])
+        self.assertEqual({str(REPOSITORY), str(REPOSITORY / "dashboards")}, self.contexts())
+
+    def contexts(self) -> set[str]:
+        return {service["build"]["context"] for service in self.services.values() if "build" in service}
 
     def test_everything_is_watched_limited_and_restarted(self):
         for name, service in self.services.items():
@@ -233,23 +256,174 @@ class Versions(unittest.TestCase):
 
 
 class Init(unittest.TestCase):
-    def test_writes_passwords_of_its_own_once(self):
-        place = folder / "copy"
-        (place / "deploy").mkdir(parents=True)
-        script = shutil.copy(REPOSITORY / "deploy" / "init.sh", place / "deploy")
-        subprocess.run([script], check=True, capture_output=True)
-        written = place / ".env"
-        self.assertEqual(0o600, stat.S_IMODE(written.stat().st_mode))
-        values = dict(line.split("=", 1) for line in written.read_text().splitlines() if "=" in line and line[0] != "#")
-        self.assertEqual("cpu", values.pop("COMPOSE_PROFILES"))
-        self.assertEqual("", values.pop("TAPEWIRE_MASSIVE_API_KEY"))
-        self.assertEqual(set(SECRETS) - {"TAPEWIRE_MASSIVE_API_KEY"}, set(values))
-        self.assertEqual(3, len(set(values.values())))
-        self.assertEqual({32}, {len(value) for value in values.values()})
-        before = written.read_text()
-        again = subprocess.run([script], capture_output=True, text=True)
-        self.assertEqual(2, again.returncode)
-        self.assertEqual(before, written.read_text())
+    """deploy/init.sh in a folder of its own."""
+
+    def setUp(self):
+        place = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="tapewire-init-")))
+        (place / "deploy").mkdir()
+        self.script = shutil.copy(REPOSITORY / "deploy" / "init.sh", place / "deploy")
+        self.env = place / ".env"
+        self.secrets = place / "deploy" / "secrets"
+
+    def run_it(self, code: int = 0, **variables: str) -> str:
+        environment = {"PATH": os.environ["PATH"], **variables}
+        result = subprocess.run([self.script], env=environment, capture_output=True, text=True)
+        self.assertEqual(code, result.returncode, result.stderr)
+        self.assertEqual([], sorted(self.env.parent.rglob("*.part")))
+        return result.stdout + result.stderr
+
+    def written(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in self.secrets.iterdir()}
+
+    def modes(self) -> dict[str, int]:
+        return {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.secrets.iterdir()}
+
+    def test_writes_passwords_of_its_own_and_says_what_is_missing(self):
+        said = self.run_it()
+        written = self.written()
+        self.assertEqual(set(SECRETS.values()), set(written))
+        made = {name: secret for name, secret in written.items() if name not in GIVEN}
+        self.assertEqual(len(made), len(set(made.values())))
+        for secret in made.values():
+            self.assertRegex(secret, r"\A[A-Za-z0-9]{32}\Z")
+            self.assertNotIn(secret, said)
+        self.assertEqual({""}, {written[name] for name in GIVEN})
+        self.assertIn("into deploy/secrets/massive_api_key", said)
+        self.assertIn("deploy/secrets/superset_password", said)
+        values = [line for line in self.env.read_text().splitlines() if line and line[0] != "#"]
+        self.assertEqual(["COMPOSE_PROFILES=cpu"], values)
+
+    def test_everybody_may_read_the_files_and_only_the_owner_may_enter_their_folder(self):
+        for again in (False, True):
+            if again:
+                # `tapewire doctor` advises this, and the containers could no longer read the file.
+                (self.secrets / "clickhouse_password").chmod(0o600)
+            self.run_it()
+            self.assertEqual(0o700, stat.S_IMODE(self.secrets.stat().st_mode))
+            wanted = {name: 0o644 if name in GIVEN else 0o444 for name in SECRETS.values()}
+            self.assertEqual(wanted, self.modes())
+            self.assertEqual(0o600, stat.S_IMODE(self.env.stat().st_mode))
+
+    def test_a_second_time_changes_nothing(self):
+        self.run_it(TAPEWIRE_MASSIVE_API_KEY="mine")
+        self.env.write_text(self.env.read_text() + "TAPEWIRE_SUPERSET_PORT=9000\n")
+        before = self.written(), self.modes(), self.env.read_text()
+        self.run_it(TAPEWIRE_MASSIVE_API_KEY="another")
+        self.assertEqual(before, (self.written(), self.modes(), self.env.read_text()))
+
+    def test_what_the_user_has_is_taken_from_variables_and_a_password_is_not(self):
+        # A variable for another ClickHouse must not become the password of this one.
+        said = self.run_it(0, **{variable: f"from-{name}" for variable, name in SECRETS.items()})
+        taken = {name for name, secret in self.written().items() if secret == f"from-{name}"}
+        self.assertEqual(GIVEN, taken)
+        self.assertNotIn("put your key", said)
+
+    def test_a_key_that_comes_later_fills_its_empty_file(self):
+        self.run_it()
+        before = self.written()
+        self.run_it(TAPEWIRE_MASSIVE_API_KEY="mine")
+        self.assertEqual(before | {"massive_api_key": "mine"}, self.written())
+
+    def test_secrets_move_out_of_an_earlier_env(self):
+        self.env.write_text(
+            "# Read by docker compose. Secrets: keep it out of version control and readable by you alone.\n"
+            "\n"
+            "# The worker runs on the processor; gpu: on an NVIDIA GPU.\n"
+            "COMPOSE_PROFILES=gpu\n"
+            "\n"
+            "TAPEWIRE_CLICKHOUSE_PASSWORD=replaced\n"
+            "TAPEWIRE_CLICKHOUSE_PASSWORD=writer\n"
+            "export TAPEWIRE_CLICKHOUSE_BI_PASSWORD = 'reader' # of the pages\n"
+            'TAPEWIRE_SUPERSET_PASSWORD="admin#1"\r\n'
+            "\n"
+            "# Yours, from massive.com, with news and the stocks websocket.\n"
+            "TAPEWIRE_MASSIVE_API_KEY=  key_1#2  # paid\n"
+            "TAPEWIRE_ALERTS_SLACK_URL=https://hooks.slack.com/services/T0/B0/x?y=1&z=%20\n"
+            "TAPEWIRE_ALERTS_WEBHOOK_URL=\n"
+            "TAPEWIRE_SUPERSET_PORT=9000\n"
+        )
+        said = self.run_it(TAPEWIRE_MASSIVE_API_KEY="another")
+        self.assertEqual(
+            {
+                "clickhouse_password": "writer",
+                "clickhouse_bi_password": "reader",
+                "superset_password": "admin#1",
+                "massive_api_key": "key_1#2",
+                "alerts_slack_url": "https://hooks.slack.com/services/T0/B0/x?y=1&z=%20",
+                "alerts_webhook_url": "",
+            },
+            self.written(),
+        )
+        self.assertEqual(
+            "# Read by docker compose.\n"
+            "\n"
+            "# The worker runs on the processor; gpu: on an NVIDIA GPU.\n"
+            "COMPOSE_PROFILES=gpu\n"
+            "\n"
+            "\n"
+            "TAPEWIRE_SUPERSET_PORT=9000\n",
+            self.env.read_text(),
+        )
+        for variable in SECRETS:
+            self.assertIn(f"{variable} is no longer in .env", said)
+        before = self.written(), self.env.read_text()
+        self.run_it()
+        self.assertEqual(before, (self.written(), self.env.read_text()))
+
+    def test_a_file_that_exists_is_kept_and_so_is_another_secret_in_env(self):
+        self.run_it()
+        before = self.written()
+        same = f"TAPEWIRE_SUPERSET_PASSWORD={before['superset_password']}\n"
+        self.env.write_text(f"COMPOSE_PROFILES=cpu\n{same}TAPEWIRE_CLICKHOUSE_PASSWORD=elsewhere\n")
+        said = self.run_it(code=1)
+        self.assertEqual(before, self.written())
+        self.assertEqual("COMPOSE_PROFILES=cpu\nTAPEWIRE_CLICKHOUSE_PASSWORD=elsewhere\n", self.env.read_text())
+        self.assertIn("TAPEWIRE_CLICKHOUSE_PASSWORD", said)
+        self.assertNotIn("elsewhere", said)
+
+    def test_a_value_that_compose_may_read_in_another_way_is_left_to_the_user(self):
+        for value in ("a$b", '"a\\nb"', "'a$b'", "a b", "'a", "it's", "`a`", "'a' b"):
+            with self.subTest(value):
+                self.env.write_text(f"TAPEWIRE_SUPERSET_PASSWORD={value}\n")
+                said = self.run_it(code=1)
+                self.assertEqual(f"TAPEWIRE_SUPERSET_PASSWORD={value}\n", self.env.read_text())
+                self.assertIn("to deploy/secrets/superset_password", said)
+                self.assertEqual(set(SECRETS.values()) - {"superset_password"}, set(self.written()))
+
+
+class ClickHouseStart(unittest.TestCase):
+    """deploy/clickhouse/start.sh, with another folder of secrets and another program to start."""
+
+    def started(self, **secrets: str) -> subprocess.CompletedProcess:
+        place = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="tapewire-start-")))
+        for name, secret in secrets.items():
+            (place / name).write_text(secret)
+        program = place / "program"
+        program.write_text("#!/bin/sh\nenv | grep ^TAPEWIRE_\n")
+        program.chmod(0o700)
+        text = (REPOSITORY / "deploy" / "clickhouse" / "start.sh").read_text()
+        text = text.replace("/run/secrets", str(place)).replace("/entrypoint.sh", str(program))
+        environment = {"PATH": os.environ["PATH"]}
+        return subprocess.run(["sh"], input=text, env=environment, capture_output=True, text=True)
+
+    def test_the_passwords_of_the_files_are_those_that_users_d_asks_for(self):
+        result = self.started(clickhouse_password="writer", clickhouse_bi_password="reader\n")
+        given = dict(line.split("=", 1) for line in result.stdout.splitlines())
+        self.assertEqual({"TAPEWIRE_CLICKHOUSE_PASSWORD": "writer", "TAPEWIRE_CLICKHOUSE_BI_PASSWORD": "reader"}, given)
+        users = (REPOSITORY / "deploy" / "clickhouse" / "users.d" / "tapewire.xml").read_text()
+        self.assertEqual(set(given), set(re.findall(r'from_env="(\w+)"', users)))
+
+    def test_it_does_not_start_without_a_password(self):
+        for secrets in (
+            {"clickhouse_password": "writer"},
+            {"clickhouse_bi_password": "reader"},
+            {"clickhouse_password": "", "clickhouse_bi_password": "reader"},
+            {"clickhouse_password": "writer", "clickhouse_bi_password": "\n"},
+        ):
+            with self.subTest(secrets):
+                result = self.started(**secrets)
+                self.assertNotEqual(0, result.returncode)
+                self.assertEqual("", result.stdout)
 
 
 if __name__ == "__main__":
