@@ -9,6 +9,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tapewire_ingest::IngestError;
 
+/// Where containers have their secrets. A file there has the owner and the mode that it has outside, where a folder protects
+/// it; with the mode 600 the container's user could not read it.
+const MOUNTED: &str = "/run/secrets";
+
 /// Settings of which some may be wrong, and the checks that found that.
 pub struct Given {
     /// The checks of settings and secrets.
@@ -42,13 +46,14 @@ impl Given {
         let Ok(config) = config;
         let mut checks = vec![valid(&config)];
         secrets.extend(origins.iter().filter_map(|(_, origin)| match origin {
-            SecretOrigin::File(file) => open_to_others(file, "is a secret"),
-            SecretOrigin::Variable(_) => None,
+            SecretOrigin::File(file) if !file.starts_with(MOUNTED) => open_to_others(file, "is a secret"),
+            SecretOrigin::File(_) | SecretOrigin::Variable(_) => None,
         }));
         secrets.extend(passwords_in(&config, file));
         if secrets.is_empty() {
             let files = origins.iter().filter(|(_, origin)| matches!(origin, SecretOrigin::File(_))).count();
-            secrets.push(Check::ok("secrets", format!("{files} from files, which no other user can read")));
+            secrets
+                .push(Check::ok("secrets", format!("{files} from files that no other user of this machine can read")));
         }
         checks.extend(secrets);
         (Self { checks, origins }, Some(config))
