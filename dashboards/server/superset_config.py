@@ -27,11 +27,14 @@ THEME_DEFAULT = {
     },
     # Hides the buttons that select all series or invert the selection.
     "echartsOptionsOverrides": {"legend": {"selector": False}},
+    # Superset draws the second line of a label over the first.
+    "echartsOptionsOverridesByChartType": {"echarts_timeseries_bar": {"xAxis": {"axisLabel": {"lineHeight": 16}}}},
 }
 THEME_DARK = {
     **config.THEME_DARK,
     "token": {**config.THEME_DARK["token"], "brandAppName": APP_NAME},
     "echartsOptionsOverrides": THEME_DEFAULT["echartsOptionsOverrides"],
+    "echartsOptionsOverridesByChartType": THEME_DEFAULT["echartsOptionsOverridesByChartType"],
 }
 LANGUAGES = {"en": {"flag": "us", "name": "English"}}
 

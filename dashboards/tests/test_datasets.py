@@ -195,22 +195,17 @@ class Market(unittest.TestCase):
         (row,) = query("trending", run=["days"])
         self.assertIsNone(row["change"])
 
-    def drawn(self, table: str, symbol: str, news: list[dict]) -> list[dict]:
-        """Bars of 24 hours before the first one after the newest of these articles, and of 12 hours after it."""
-        newest = max(story["published_at"] for story in news)
-        bars = [row for row in seed.rows()[table] if row["symbol"] == symbol]
-        middle = datetime.fromisoformat(min(bar["start"] for bar in bars if bar["start"] > newest))
-        times = (middle - timedelta(hours=24), middle + timedelta(hours=12))
-        first, last = (moment.strftime("%Y-%m-%d %H:%M:%S.%f") for moment in times)
-        return [bar for bar in bars if first < bar["start"] < last]
+    def drawn(self, table: str, symbol: str) -> list[dict]:
+        """The bars of the last session, which has the latest news."""
+        last_day = seed.OPENS[-1].strftime("%Y-%m-%d")
+        return [row for row in seed.rows()[table] if row["symbol"] == symbol and row["start"] >= last_day]
 
     def test_prices_begin_at_zero(self):
         rows = query("performance", run=[seed.RUN], symbol=["HALO", "CYGN"])
         self.assertEqual({"HALO", "CYGN"}, {row["symbol"] for row in rows})
-        news = [story for story in seed.rows()["mentions"] if story["symbol"] in ("HALO", "CYGN")]
         for symbol in ("HALO", "CYGN"):
             changes = sorted((row["start"], row["change"]) for row in rows if row["symbol"] == symbol)
-            bars = self.drawn("bars", symbol, news)
+            bars = self.drawn("bars", symbol)
             # The first step has the bars until the second one begins.
             base = [bar["close"] for bar in bars if bar["start"] < changes[1][0]][-1]
             self.assertEqual(0, changes[0][1])
@@ -220,8 +215,7 @@ class Market(unittest.TestCase):
         most = query("trending", run=[seed.RUN])[0]["symbol"]
         rows = query("indicators", run=[seed.RUN])
         self.assertEqual({most}, {row["symbol"] for row in rows})
-        news = [story for story in seed.rows()["mentions"] if story["symbol"] == most]
-        drawn = self.drawn("indicators", most, news)
+        drawn = self.drawn("indicators", most)
         self.assertEqual(drawn[-1]["close"], rows[0]["close"])
         self.assertEqual(len(drawn), len(rows))
 

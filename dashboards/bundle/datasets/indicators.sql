@@ -1,11 +1,14 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
+{%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    shown AS ({{ watched(1, of='start') }}),
+    (SELECT groupArray(symbol) FROM ({{ watched(1, of='start') }})) AS shown,
     (
         SELECT min(width_s) FROM indicators
-        WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM shown) AND {{ within('indicators.start', of='start') }}
-    ) AS finest,
-    {{ around_the_news('indicators') }} AS middle
+        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('indicators.start', of='start') }}
+    ) AS finest
+    {%- if whole_tape %},
+    {{ session_of_the_news('indicators') }}
+    {%- endif %}
 SELECT
     symbol,
     indicators.start AS start,
@@ -16,9 +19,9 @@ SELECT
     vwap,
     rsi_14 AS rsi
 FROM indicators FINAL
-WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM shown) AND width_s = finest AND {{ within('indicators.start', of='start') }}
-{%- if not range.from_expr and not range.to_expr %}
-  AND {{ day_around('indicators.start') }}
+WHERE {{ chosen('run') }} AND {{ is_shown() }} AND width_s = finest AND {{ within('indicators.start', of='start') }}
+{%- if whole_tape %}
+  AND {{ is_of_the_session('indicators.start') }}
 {%- endif %}
 ORDER BY indicators.start DESC
 LIMIT 1500

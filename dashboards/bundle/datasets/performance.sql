@@ -1,17 +1,20 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
+{%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    shown AS ({{ watched(8, of='start') }}),
+    (SELECT groupArray(symbol) FROM ({{ watched(8, of='start') }})) AS shown,
     (
         SELECT min(width_s) FROM bars
-        WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM shown) AND {{ within('bars.start', of='start') }}
+        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('bars.start', of='start') }}
     ) AS finest,
-    {{ around_the_news('bars') }} AS middle,
+    {%- if whole_tape %}
+    {{ session_of_the_news('bars') }},
+    {%- endif %}
     prices AS (
         SELECT symbol, bars.start AS begin, close
         FROM bars FINAL
-        WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM shown) AND width_s = finest AND {{ within('bars.start', of='start') }}
-        {%- if not range.from_expr and not range.to_expr %}
-          AND {{ day_around('bars.start') }}
+        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND width_s = finest AND {{ within('bars.start', of='start') }}
+        {%- if whole_tape %}
+          AND {{ is_of_the_session('bars.start') }}
         {%- endif %}
     ),
     (SELECT dateDiff('second', min(begin), max(begin)) / 400 FROM prices) AS wanted,

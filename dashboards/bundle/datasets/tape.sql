@@ -34,41 +34,14 @@ WITH
         )
     ) AS shown,
     {%- if whole_tape %}
-    (
-        SELECT maxOrNull(published_at) FROM current_mentions
-        WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }} AND has(shown, symbol)
-    ) AS latest_news,
-    -- The first bar that ends after the latest news, or the last bar.
-    (
-        SELECT coalesce(minOrNullIf(bars.start, bars.start > latest_news - finest), max(bars.start))
-        FROM bars WHERE {{ chosen('run') }} AND has(shown, symbol) AND width_s = finest
-    ) AS middle,
-    -- A session of any market: the bars around that one without a break of four hours, and at most a day of them.
-    (
-        SELECT (maxIf(begin, opens AND begin <= middle), minOrNullIf(begin, closes AND begin >= middle), max(begin))
-        FROM (
-            SELECT
-                begin,
-                dateDiff('second', lagInFrame(begin, 1, begin) OVER (ORDER BY begin ROWS BETWEEN 1 PRECEDING AND CURRENT ROW), begin) >= 14400 AS opens,
-                dateDiff('second', begin, leadInFrame(begin, 1, begin) OVER (ORDER BY begin ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)) >= 14400 AS closes
-            FROM (
-                SELECT DISTINCT bars.start AS begin FROM bars
-                WHERE {{ chosen('run') }} AND has(shown, symbol) AND width_s = finest
-                  AND bars.start > middle - 172800 AND bars.start < middle + 172800
-            )
-        )
-    ) AS breaks,
-    least(coalesce(breaks.2, breaks.3), middle + 64800) AS last_drawn,
-    greatest(breaks.1, last_drawn - 86400 + finest) AS first_drawn,
+    {{ session_of_the_news('bars') }},
     {%- endif %}
     tape AS (
         SELECT symbol, bars.start AS begin, open, high, low, close, volume
         FROM bars FINAL
-        WHERE {{ chosen('run') }} AND has(shown, symbol) AND {{ within('start') }} AND width_s = finest
+        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('start') }} AND width_s = finest
         {%- if whole_tape %}
-          AND if(finest < 3600,
-                 bars.start BETWEEN first_drawn AND last_drawn,
-                 bars.start > middle - 130 * finest AND bars.start <= middle + 30 * finest)
+          AND {{ is_of_the_session('bars.start') }}
         {%- endif %}
     ),
     (SELECT (min(begin), max(begin), uniqExact(begin)) FROM tape) AS extent,
@@ -117,7 +90,7 @@ WITH
     panels_of_news AS (
         SELECT symbol, arraySort(groupArray((published_at, decodeHTMLComponent(title), label, assumeNotNull(score)))) AS news
         FROM current_mentions
-        WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }} AND has(shown, symbol) AND score IS NOT NULL
+        WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }} AND {{ is_shown() }} AND score IS NOT NULL
           AND published_at >= news_start AND published_at < window_end
         GROUP BY symbol
     )
