@@ -8,6 +8,7 @@ import math
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 RUN = "seeded"
@@ -76,8 +77,9 @@ class Story:
         return self.published_at + DELAY
 
 
+@cache
 def rows(run: str = RUN, seed: int = 7, stories: int = 150, shift: timedelta = timedelta()) -> dict[str, list[dict]]:
-    """Rows for each fact table, ready for JSONEachRow."""
+    """Rows for each fact table, ready for JSONEachRow. They are made once: a test that needs others copies them."""
     source = random.Random(seed)
     opens = [opening + shift for opening in OPENS]
     news = _stories(source, opens, stories, run)

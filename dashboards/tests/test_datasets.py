@@ -163,8 +163,7 @@ class Market(unittest.TestCase):
 
     def test_what_is_not_known_is_null(self):
         story = next(story for story in seed.rows()["mentions"] if story.get("score") is not None)
-        story |= {"run": "bare", "symbol": "NONE"}
-        database.insert({"mentions": [story]})
+        database.insert({"mentions": [story | {"run": "bare", "symbol": "NONE"}]})
         (row,) = query("trending", run=["bare"])
         unknown = ("price", "change", "volatility", "rsi", "from_vwap", "anomalies")
         self.assertEqual({None}, {row[column] for column in unknown})
