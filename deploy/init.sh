@@ -1,8 +1,8 @@
 #!/bin/sh
 # Prepares docker compose: .env with the profile `cpu`, and one file for each secret in deploy/secrets/.
 #
-# What is there stays: running it again adds what is missing and changes nothing else. Secrets in an .env of an earlier
-# version are moved into the files.
+# No secret that is there is replaced. Running it again adds what is missing and sets the files' modes. Secrets in an .env of
+# an earlier version are moved into the files.
 set -eu
 cd "$(dirname "$0")/.."
 umask 077
@@ -36,6 +36,12 @@ remove_from_env() {
     fi
 }
 
+# Passwords in a file that can't be read would be replaced by others.
+if [ -e .env ] && [ ! -r .env ]; then
+    complain ".env can't be read by this user; nothing was changed"
+    exit 1
+fi
+
 # Docker mounts a secret's file with the owner and the mode that it has here, and other users read it in the containers.
 # So everybody may read each file, and it is the folder that keeps the other users of this machine out.
 mkdir -p "$folder"
@@ -47,7 +53,7 @@ while read -r name variable kind mode; do
     value=$(in_env "$variable")
     case $value in
     *[\$\\\'\"\`[:space:]]*)
-        complain "$variable in .env has quotes, spaces, \$ or \\ in it: write its value to $file and remove it from .env"
+        complain "$variable in .env has quotes, backticks, spaces, \$ or \\ in it: write its value to $file, remove it from .env and run this again"
         continue
         ;;
     esac

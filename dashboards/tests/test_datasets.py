@@ -32,7 +32,7 @@ def query(name: str, period: tuple[str, str] | None = None, **chosen: list[str])
     )
     first, last = (f"toDateTime('{moment}', 'UTC')" for moment in period) if period else (None, None)
     bundle = assets.BUNDLE
-    # Superset passes the time filter to a dataset only under this column's name.
+    # Here only under this column's name. Superset may pass it under other names, so that queries rely on neither.
     column_of_time = yaml.safe_load((bundle / "datasets" / f"{name}.yaml").read_text())["time"]
     template = (bundle / "filters.jinja").read_text() + (bundle / "datasets" / f"{name}.sql").read_text()
     sql = environment.from_string(template).render(
@@ -80,10 +80,10 @@ class Datasets(unittest.TestCase):
         self.assertIn('href="https://news.example/149"', rows[0])
 
     def test_entities_in_titles_are_read_and_text_without_a_link_is_an_element_too(self):
-        title = "Up &amp; down: the market&apos;s week &lt;b&gt;"
+        title = "Up &amp; down: the market&#8217;s &lt;b&gt; week"
         database.insert({"mentions": [seed.rows()["mentions"][0] | {"run": "entities", "title": title, "url": ""}]})
         (row,) = [row for row in query("news") if row["run"] == "entities"]
-        self.assertEqual("<span>Up &amp; down: the market&apos;s week &lt;b&gt;</span>", row["headline"])
+        self.assertEqual("<span>Up &amp; down: the market\u2019s &lt;b&gt; week</span>", row["headline"])
 
     def test_an_unscored_mention_has_no_score(self):
         unscored = [row for row in query("news", run=[seed.RUN]) if row["label"] == "not scored"]
@@ -92,17 +92,21 @@ class Datasets(unittest.TestCase):
 
 
 class Search(unittest.TestCase):
-    """What is typed into the search box."""
+    """What is typed into the search box, and the choice of a source."""
+
+    ODD = ("O'Neil Tools opens a plant", "A plan (unclosed as yet", "Sales up 100% in a year", "The back\\slash files")
 
     @classmethod
     def setUpClass(cls):
         company = {"symbol": "HALO", "name": "Halo Semiconductor Corporation", "valid_from": "1900-01-01"}
-        database.insert(
-            {"instruments": [company | {"kind": "stock", "source": "builtin", "seen_at": "2026-01-01 00:00:00"}]}
-        )
+        listed = company | {"kind": "stock", "source": "builtin", "seen_at": "2026-01-01 00:00:00"}
+        story = seed.rows()["mentions"][0] | {"run": "odd", "symbol": "ODD"}
+        titles = [*cls.ODD, "A deal of AT&amp;T", "The IT plan of the year: it works"]
+        odd = [story | {"article_id": f"odd-{number}", "title": title} for number, title in enumerate(titles)]
+        database.insert({"instruments": [listed], "mentions": odd})
 
-    def found(self, *entries: str) -> list[dict]:
-        return [row for row in query("news", search=list(entries)) if row["run"] == seed.RUN]
+    def found(self, *entries: str, run: str = seed.RUN) -> list[dict]:
+        return [row for row in query("news", search=list(entries)) if row["run"] == run]
 
     def test_finds_the_beginning_of_a_word_of_a_headline(self):
         stories = seed.rows()["mentions"]
@@ -118,27 +122,67 @@ class Search(unittest.TestCase):
         # No headline has this word, but the name of the company does.
         self.assertEqual(halo, len(self.found("corporation")))
 
-    def test_of_several_entries_one_is_enough_and_quotes_are_text(self):
+    def test_of_several_entries_one_is_enough(self):
         both, first, second = (len(self.found(*e)) for e in (["recalls", "is sued"], ["recalls"], ["is sued"]))
         self.assertEqual(first + second, both)
-        for entry in ("O'Neil", "(unclosed", "100%", "back\\slash"):
-            self.assertEqual([], self.found(entry))
+
+    def test_no_character_is_anything_but_text(self):
+        for entry, title in zip(("O'Neil", "(unclosed", "100%", "back\\slash"), self.ODD, strict=True):
+            with self.subTest(entry):
+                escaped = title.replace("'", "&apos;")
+                self.assertEqual(
+                    [f">{escaped}</a>"], [row["headline"][-len(escaped) - 5 :] for row in self.found(entry, run="odd")]
+                )
+        for entry in ("x\\", "\\' OR 1 = 1 --", ".", "a|b"):
+            self.assertEqual([], self.found(entry, run="odd"))
+
+    def test_entities_are_the_characters_that_they_stand_for(self):
+        self.assertEqual(1, len(self.found("AT&T", run="odd")))
+        self.assertEqual([], self.found("amp", run="odd"))
+
+    def test_what_could_be_a_ticker_is_a_whole_word_in_capitals(self):
+        self.assertEqual(1, len(self.found("IT", run="odd")))
+        # `A` begins two of the titles, and is no word of the others.
+        self.assertEqual(2, len(self.found("A", run="odd")))
+        self.assertEqual([], self.found("RE"))
 
     def test_a_short_entry_is_a_whole_word(self):
         self.assertEqual([], self.found("re"))
         self.assertEqual(sum(" up " in s["title"] for s in seed.rows()["mentions"]), len(self.found("up")))
 
     def test_every_dataset_of_news_and_prices_obeys(self):
-        for name in ("summary", "top_symbols", "sentiment", "impact", "tape", "trending", "performance", "indicators"):
-            with self.subTest(name):
-                whole, narrow = (query(name, run=[seed.RUN], search=s) for s in ([], ["CYGN"]))
-                symbols = {row["symbol"] for row in narrow if "symbol" in row}
-                self.assertLessEqual(symbols, {"CYGN"})
-                self.assertNotEqual(whole, narrow)
+        rows = seed.rows()
+        # The articles about one company are another source's, too.
+        others = [row | {"provider": "another"} for row in rows["mentions"] if row["symbol"] == "CYGN"]
+        joined = [row | {"provider": "another"} for row in rows["impact"] if row["symbol"] == "CYGN"]
+        names = (
+            "summary",
+            "top_symbols",
+            "sentiment",
+            "impact",
+            "tape",
+            "trending",
+            "performance",
+            "indicators",
+            "anomalies",
+        )
+        database.insert({"mentions": others, "impact": joined})
+        self.addCleanup(database.write, "DELETE FROM impact WHERE provider = 'another'")
+        self.addCleanup(database.write, "DELETE FROM mentions WHERE provider = 'another'")
+        for name in names:
+            for chosen in ({"search": ["CYGN"]}, {"provider": ["another"]}):
+                with self.subTest(name, **chosen):
+                    whole, narrow = (query(name, run=[seed.RUN], **filters) for filters in ({}, chosen))
+                    if name == "impact":
+                        # Superset filters its column `provider`.
+                        narrow = [row for row in narrow if row["provider"] in chosen.get("provider", row["provider"])]
+                    self.assertTrue(narrow)
+                    self.assertEqual({"CYGN"}, {row.get("symbol", "CYGN") for row in narrow})
+                    self.assertNotEqual(whole, narrow)
 
     def test_offers_tickers_and_names(self):
-        offered = {row["search"] for row in query("search", run=[seed.RUN])}
-        self.assertEqual({*seed.COMPANIES, "Halo Semiconductor Corporation"}, offered)
+        offered = {row["search"] for row in query("search")}
+        self.assertLessEqual({*seed.COMPANIES, "Halo Semiconductor Corporation"}, offered)
 
 
 class Market(unittest.TestCase):
@@ -158,8 +202,8 @@ class Market(unittest.TestCase):
                 self.assertEqual(bars[-1]["close"], row["price"])
                 self.assertAlmostEqual(bars[-1]["close"] / before - 1, row["change"])
                 self.assertAlmostEqual(bars[-1]["realized_volatility_30"], row["volatility"])
-                unusual = sum(bool(bar["is_anomaly"]) for bar in bars if bar["start"] >= last_day)
-                self.assertEqual(unusual, row["anomalies"])
+                seeded = sum(bool(bar["is_anomaly"]) for bar in bars if bar["start"] >= last_day)
+                self.assertEqual(seeded, row["anomalies"])
 
     def test_what_is_not_known_is_null(self):
         story = next(story for story in seed.rows()["mentions"] if story.get("score") is not None)
@@ -180,15 +224,37 @@ class Market(unittest.TestCase):
         (row,) = query("trending", run=["split"])
         self.assertEqual((bars[-1]["close"], None), (row["price"], row["change"]))
 
+    def test_names_of_companies_are_text(self):
+        story = next(story for story in seed.rows()["mentions"] if story["symbol"] == "HALO")
+        listed = {"symbol": "BOLD", "name": "<b>Bold</b> & Co", "valid_from": "1900-01-01", "kind": "stock"}
+        database.insert({
+            "mentions": [story | {"run": "bold", "symbol": "BOLD"}],
+            "instruments": [listed | {"source": "builtin", "seen_at": "2026-01-01 00:00:00"}],
+        })  # fmt: skip
+        self.addCleanup(database.write, "DELETE FROM instruments WHERE symbol = 'BOLD'")
+        (row,) = query("trending", run=["bold"])
+        self.assertEqual("<span>&lt;b&gt;Bold&lt;/b&gt; &amp; Co</span>", row["company_name"])
+
+    def test_anomalies_are_of_the_last_session_and_unknown_without_returns_to_compare(self):
+        rows = seed.rows()
+        story = next(story for story in rows["mentions"] if story["symbol"] == "HALO") | {"run": "new"}
+        bars = [bar | {"run": "new"} for bar in rows["indicators"] if bar["symbol"] == "HALO"][:20]
+        quotes = [bar | {"run": "new"} for bar in rows["bars"] if bar["symbol"] == "HALO"][:20]
+        database.insert({"mentions": [story], "indicators": bars, "bars": quotes})
+        (row,) = query("trending", run=["new"])
+        self.assertEqual((bars[-1]["close"], None), (row["price"], row["anomalies"]))
+
     def test_a_daily_bar_is_compared_with_the_day_before(self):
         rows = seed.rows()
         story = next(story for story in rows["mentions"] if story["symbol"] == "HALO") | {"run": "days"}
         bar = rows["indicators"][0] | {"run": "days", "symbol": "HALO", "width_s": 86400}
-        bars = [bar | {"start": f"2026-03-0{day} 14:30:00", "log_return": math.log(1.02)} for day in (4, 5, 6)]
+        returned = {"log_return": math.log(1.02), "is_anomaly": True}
+        bars = [bar | returned | {"start": f"2026-03-0{day} 14:30:00"} for day in (4, 5, 6)]
         quote = rows["bars"][0] | {"run": "days", "symbol": "HALO", "start": "2026-03-06 20:59:00"}
         database.insert({"mentions": [story], "indicators": bars, "bars": [quote]})
         (row,) = query("trending", run=["days"])
         self.assertAlmostEqual(0.02, row["change"])
+        self.assertEqual(1, row["anomalies"])
         # A session without a bar came before this one.
         database.insert({"indicators": [bars[-1] | {"start": "2026-03-06 15:30:00", "log_return": None}]})
         (row,) = query("trending", run=["days"])
@@ -218,23 +284,31 @@ class Market(unittest.TestCase):
         self.assertEqual(drawn[-1]["close"], rows[0]["close"])
         self.assertEqual(len(drawn), len(rows))
 
-    def test_a_move_is_beside_the_news_of_the_half_hour_before_its_end(self):
+    def test_an_anomaly_is_beside_the_news_from_half_an_hour_before_the_bar_until_its_end(self):
         rows = query("anomalies", run=[seed.RUN])
-        unusual = [bar for bar in seed.rows()["indicators"] if bar["is_anomaly"]]
-        self.assertEqual(min(200, len(unusual)), len(rows))
+        anomalies = [bar for bar in seed.rows()["indicators"] if bar["is_anomaly"]]
+        self.assertEqual(min(200, len(anomalies)), len(rows))
         self.assertGreater(len(rows), 10)
+        self.assertEqual({"1 min"}, {row["width"] for row in rows})
         stories = seed.rows()["mentions"]
         with_news = 0
         for row in rows:
-            end = datetime.fromisoformat(row["start"]) + timedelta(minutes=1)
-            first, last = ((end - timedelta(minutes=m)).strftime("%Y-%m-%d %H:%M:%S.%f") for m in (30, 0))
-            before = [s for s in stories if s["symbol"] == row["symbol"] and first < s["published_at"] <= last]
-            self.assertEqual(len(before), row["articles"])
-            with_news += bool(before)
-            self.assertEqual(
-                max(before, key=lambda s: s["published_at"]).get("score") if before else None, row["score"]
-            )
+            begin = datetime.fromisoformat(row["start"])
+            first, last = ((begin + timedelta(minutes=m)).strftime("%Y-%m-%d %H:%M:%S.%f") for m in (-30, 1))
+            around = [s for s in stories if s["symbol"] == row["symbol"] and first < s["published_at"] <= last]
+            self.assertEqual(len(around), row["articles"])
+            with_news += bool(around)
+            newest = max(around, key=lambda s: s["published_at"]) if around else {}
+            self.assertEqual(newest.get("score"), row["score"])
         self.assertGreater(with_news, 0)
+
+    def test_anomalies_need_no_news_and_are_those_of_the_narrowest_bars(self):
+        bar = next(bar for bar in seed.rows()["indicators"] if bar["is_anomaly"]) | {"run": "quiet"}
+        day = bar | {"width_s": 86400, "start": bar["start"][:10] + " 00:00:00"}
+        quote = seed.rows()["bars"][0] | {"run": "quiet", "symbol": bar["symbol"], "start": "2026-03-06 20:59:00"}
+        database.insert({"indicators": [bar, day], "bars": [quote]})
+        (row,) = query("anomalies", run=["quiet"])
+        self.assertEqual(("1 min", 0, None, ""), tuple(row[key] for key in ("width", "articles", "score", "headline")))
 
 
 class Sentiment(unittest.TestCase):

@@ -230,11 +230,11 @@ class Impact(Visit):
 
 
 class Market(Visit):
-    """The page of prices, indicators and what is unusual."""
+    """The page of prices, indicators and anomalies."""
 
     page = "market"
 
-    def test_lists_the_companies_in_the_news_and_unusual_moves(self):
+    def test_lists_the_companies_in_the_news_and_anomalies(self):
         trending, anomalies = self.rows(0), self.rows(1)
         stories = [row for row in seed.rows()["mentions"] if row["symbol"]]
         most = max(seed.COMPANIES, key=lambda symbol: sum(row["symbol"] == symbol for row in stories))
@@ -244,8 +244,8 @@ class Market(Visit):
         last = [row for row in seed.rows()["bars"] if row["symbol"] == most][-1]
         self.assertEqual(f"{last['close']:,.2f}", trending[0][4])
         self.assertRegex(trending[0][6], r"^[+−-]\d+\.\d\d%$")
-        unusual = [row for row in seed.rows()["indicators"] if row["is_anomaly"]]
-        self.assertEqual(min(200, len(unusual)), len(anomalies))
+        seeded = [row for row in seed.rows()["indicators"] if row["is_anomaly"]]
+        self.assertEqual(min(200, len(seeded)), len(anomalies))
         self.assertEqual(sorted((row[0] for row in anomalies), reverse=True), [row[0] for row in anomalies])
 
     def test_draws_prices_and_indicators(self):

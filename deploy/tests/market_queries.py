@@ -1,17 +1,16 @@
 """Every query of Grafana's dashboard "tapewire: market" on a real ClickHouse, as the read-only user sends it.
 
 `python3 deploy/tests/market_queries.py`; needs a running ClickHouse, whose address is in TAPEWIRE_CLICKHOUSE_URL. It is
-no `test_*.py`, because the stage `deploy` runs those before there is one. The program in TAPEWIRE_MIGRATE makes the
-tables, if it is set: the example `migrate` of joiner/store, already built. Otherwise cargo builds it.
+no `test_*.py`, because the stage `deploy` runs those before there is one.
 
 Grafana itself is not here: variables and macros are replaced as its documentation and its plugin's say.
 """
 
+import html
 import json
 import math
 import os
 import re
-import subprocess
 import sys
 import unittest
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ BOARD = grafana.dashboard(grafana.FOLDER / "dashboards" / "market.json")
 COLUMNS = {
     "Last price": [["price"]],
     "Change since the close before": [["change"]],
-    "Volatility of 30 bars, % (not annualised)": [["volatility"]],
+    "Volatility of 30 bars, % (not annualized)": [["volatility"]],
     "VWAP": [["vwap"]],
     "Last bar ended": [["ended"]],
     "$symbol, bars and news": [["time", "open", "high", "low", "close", "volume"]],
@@ -144,7 +143,7 @@ def days(symbol: str) -> list[dict]:
 # Minutes after the first opening, title, address, label, score.
 NEWS: list[tuple[int, str, str, str, float | None]] = [
     (5, "Halo <b>wins</b> & wins", "https://news.example/1", "positive", 0.81),
-    (6, "Halo repeats itself", "javascript:alert(1)", "neutral", 0.02),
+    (6, "Halo&#8217;s story again", "javascript:alert(1)", "neutral", 0.02),
     (30, "Halo is sued", "https://news.example/3", "negative", -0.6),
     (31, "A notice to holders of Halo", "https://news.example/4", "", None),
 ]
@@ -183,14 +182,6 @@ def impact(symbol: str) -> list[dict]:
     return [mention | {"version": 1} | rest for mention, rest in zip(mentions(symbol), joined, strict=True)]
 
 
-def make_tables() -> None:
-    if program := os.environ.get("TAPEWIRE_MIGRATE"):
-        database.drop()
-        subprocess.run([program, database.URL, database.NAME], check=True, stdout=subprocess.DEVNULL)
-    else:
-        database.create()
-
-
 def setUpModule():
     if not os.environ.get("TAPEWIRE_CLICKHOUSE_URL"):
         print(
@@ -198,7 +189,7 @@ def setUpModule():
         )
         raise unittest.SkipTest("TAPEWIRE_CLICKHOUSE_URL is not set")
     unittest.addModuleCleanup(database.drop)
-    make_tables()
+    database.create()
     corrected = bars("HALO")[3] | {"volume": 5.0, "received_at": "2026-03-07 00:00:00"}
     database.insert({
         "bars": [*bars("HALO"), *bars("O'NEIL"), {**bars("HALO")[0], "run": "a-replay", "width_s": 3600}],
@@ -290,9 +281,9 @@ class Queries(unittest.TestCase):
         self.assertEqual([None, None, None], [*macd[32].values()][1:])
         self.assertEqual([0.5, 0.25, 0.25], [*macd[33].values()][1:])
         # The last bar's own, and not that of an earlier bar.
-        self.assertEqual([{"volatility": 1.25}], rows("Volatility of 30 bars, % (not annualised)"))
+        self.assertEqual([{"volatility": 1.25}], rows("Volatility of 30 bars, % (not annualized)"))
         self.assertEqual(
-            [{"volatility": None}], rows("Volatility of 30 bars, % (not annualised)", last=OPENS[1] + 9 * MINUTE)
+            [{"volatility": None}], rows("Volatility of 30 bars, % (not annualized)", last=OPENS[1] + 9 * MINUTE)
         )
 
     def test_anomalies_are_the_rows_that_say_so(self):
@@ -315,7 +306,9 @@ class Queries(unittest.TestCase):
         self.assertIsNone(change(last=OPENS[1] - MINUTE), "there is no session before the first")
         self.assertIsNone(change(first=OPENS[1] + timedelta(hours=3)), "there is no bar in this time")
         self.assertIsNone(change(symbol="SPLIT"), "the prices can't be compared")
-        self.assertAlmostEqual(-5, change(width="86400"))
+        self.assertIsNone(change(width="86400"), "the session before has no bar")
+        monday, tuesday = (datetime(2026, 3, day, tzinfo=UTC) for day in (2, 3))
+        self.assertAlmostEqual(25, change(width="86400", first=monday, last=tuesday))
 
     def test_last_price_is_that_of_the_range_of_time(self):
         self.assertEqual([{"price": close(1, BARS - 1)}], rows("Last price"))
@@ -331,11 +324,11 @@ class Queries(unittest.TestCase):
         self.assertEqual(["not scored", "neutral +0.02"], [row["title"] for row in other])
         link, escaped = "https://news.example/1", "Halo &lt;b&gt;wins&lt;/b&gt; &amp; wins"
         self.assertEqual(f'<a href="{link}" target="_blank" rel="noreferrer">{escaped}</a>', positive[0]["text"])
-        self.assertEqual("Halo repeats itself", other[1]["text"])
+        self.assertEqual("Halo\u2019s story again", other[1]["text"])
 
     def test_news_and_what_the_price_did(self):
         news = rows("Latest news")
-        self.assertEqual([title for _, title, *_ in reversed(NEWS)], [row["headline"] for row in news])
+        self.assertEqual([html.unescape(title) for _, title, *_ in reversed(NEWS)], [row["headline"] for row in news])
         self.assertEqual(["not scored", "negative", "neutral", "positive"], [row["label"] for row in news])
         self.assertEqual((None, None), (news[0]["score"], news[2]["url"]))
         waiting, still_open, final = rows("What the price did after the news")

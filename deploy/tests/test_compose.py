@@ -296,7 +296,7 @@ class Init(unittest.TestCase):
     def test_everybody_may_read_the_files_and_only_the_owner_may_enter_their_folder(self):
         for again in (False, True):
             if again:
-                # `tapewire doctor` advises this, and the containers could no longer read the file.
+                # Somebody may do this, and the containers could no longer read the file.
                 (self.secrets / "clickhouse_password").chmod(0o600)
             self.run_it()
             self.assertEqual(0o700, stat.S_IMODE(self.secrets.stat().st_mode))

@@ -45,15 +45,18 @@ impl Given {
         });
         let Ok(config) = config;
         let mut checks = vec![valid(&config)];
-        secrets.extend(origins.iter().filter_map(|(_, origin)| match origin {
-            SecretOrigin::File(file) if !file.starts_with(MOUNTED) => open_to_others(file, "is a secret"),
-            SecretOrigin::File(_) | SecretOrigin::Variable(_) => None,
-        }));
+        let files = origins.iter().filter_map(|(_, origin)| match origin {
+            SecretOrigin::File(file) => Some(file.as_path()),
+            SecretOrigin::Variable(_) => None,
+        });
+        let (mounted, own): (Vec<&Path>, Vec<&Path>) = files.partition(|file| file.starts_with(MOUNTED));
+        secrets.extend(own.iter().filter_map(|file| open_to_others(file, "is a secret")));
         secrets.extend(passwords_in(&config, file));
         if secrets.is_empty() {
-            let files = origins.iter().filter(|(_, origin)| matches!(origin, SecretOrigin::File(_))).count();
-            secrets
-                .push(Check::ok("secrets", format!("{files} from files that no other user of this machine can read")));
+            let checked = format!("{} from files that no other user of this machine can read", own.len());
+            let unchecked = format!("{} from {MOUNTED}, whose modes are not checked", mounted.len());
+            let found = if mounted.is_empty() { checked } else { format!("{checked}; {unchecked}") };
+            secrets.push(Check::ok("secrets", found));
         }
         checks.extend(secrets);
         (Self { checks, origins }, Some(config))

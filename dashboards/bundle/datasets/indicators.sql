@@ -1,7 +1,7 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
-    (SELECT groupArray(symbol) FROM ({{ watched(1, of='start') }})) AS shown,
+    (SELECT groupArray(symbol) FROM ({{ watched(1, 'indicators', of='start') }})) AS shown,
     (
         SELECT min(width_s) FROM indicators
         WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('indicators.start', of='start') }}

@@ -1,5 +1,6 @@
-WITH named AS (SELECT DISTINCT symbol FROM current_mentions WHERE symbol != '' AND {{ chosen('run') }})
+-- Of all runs: Superset does not tell a filter's list which run is chosen.
+WITH named AS (SELECT DISTINCT symbol FROM current_mentions WHERE symbol != '')
 SELECT arrayJoin([symbol, company]) AS search
 FROM named
-LEFT JOIN (SELECT symbol, argMax(name, valid_from) AS company FROM instruments FINAL GROUP BY symbol) AS known USING (symbol)
+LEFT JOIN {{ companies() }} AS known USING (symbol)
 WHERE search != ''

@@ -24,6 +24,7 @@ WITH
             LEFT JOIN (
                 SELECT symbol, uniqExact(provider, article_id) AS articles FROM current_mentions
                 WHERE {{ chosen('run') }} AND {{ chosen('provider') }} AND {{ found('symbol', 'title') }}
+                {%- if is_narrowed() %} AND {{ within('current_mentions.published_at', of='start') }}{% endif %}
                 GROUP BY symbol
             ) AS covered USING (symbol)
             {%- if is_narrowed() %}

@@ -25,14 +25,15 @@ WITH
         FROM indicators FINAL
         JOIN quotes USING (symbol)
         WHERE {{ chosen('run') }} AND symbol IN (SELECT symbol FROM quotes)
-          AND begin > (SELECT min(known_to) FROM quotes) - toIntervalDay(7)
-          AND begin > known_to - toIntervalDay(7) AND begin < known_to
+          AND begin > (SELECT min(known_to) FROM quotes) - toIntervalDay(10)
+          AND begin > known_to - toIntervalDay(10) AND begin < known_to
     ),
     -- A session begins with the bar that has no return. Its series begins again there if the price seems to have split.
     computed AS (
         SELECT
             *,
             maxIf(begin, log_return IS NULL) OVER (PARTITION BY symbol) AS opened,
+            if(width_s >= 86400, max(begin) OVER (PARTITION BY symbol), opened) AS session_began,
             argMaxIf(number, begin, log_return IS NULL) OVER (PARTITION BY symbol) = 1 AS begins_again
         FROM recent
         WHERE width_s = finest
@@ -49,13 +50,14 @@ WITH
             argMax(tuple(deviation), begin).1 AS volatility,
             argMax(tuple(rsi_14), begin).1 AS rsi,
             last_close / argMax(tuple(vwap), begin).1 - 1 AS from_vwap,
-            toNullable(countIf(is_anomaly AND begin >= opened)) AS anomalies
+            if(countIf(is_anomaly IS NOT NULL AND begin >= session_began) = 0, NULL,
+               countIf(is_anomaly AND begin >= session_began)) AS anomalies
         FROM computed
         GROUP BY symbol
     )
 SELECT
     symbol,
-    company,
+    if(company = '', '', concat('<span>', encodeXMLComponent(company), '</span>')) AS company_name,
     articles,
     mean_score,
     coalesce(last_close, if(quoted_at = known_to, quoted, NULL)) AS price,
@@ -70,4 +72,4 @@ SELECT
 FROM news
 LEFT JOIN prices USING (symbol)
 LEFT JOIN quotes USING (symbol)
-LEFT JOIN (SELECT symbol, argMax(name, valid_from) AS company FROM instruments FINAL GROUP BY symbol) AS known USING (symbol)
+LEFT JOIN {{ companies() }} AS known USING (symbol)

@@ -35,7 +35,9 @@ fn missing(prints: &[(i32, Print)]) -> Vec<(i32, Gap)> {
             Print::Gap(gap) => {
                 assert_eq!(gap.source, SIMULATED);
                 let from = complete_to.get(partition).map_or(gap.from, |complete_to| gap.from.max(*complete_to));
-                gaps.push((*partition, Gap { from, ..gap.clone() }));
+                if from < gap.to {
+                    gaps.push((*partition, Gap { from, ..gap.clone() }));
+                }
             }
             _ => {}
         }
