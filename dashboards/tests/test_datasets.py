@@ -172,7 +172,7 @@ class Search(unittest.TestCase):
         for name in names:
             for chosen in ({"search": ["CYGN"]}, {"provider": ["another"]}):
                 with self.subTest(name, **chosen):
-                    whole, narrow = (query(name, run=[seed.RUN], **filters) for filters in ({}, chosen))
+                    whole, narrow = (query(name, None, run=[seed.RUN], **filters) for filters in ({}, chosen))
                     if name == "impact":
                         # Superset filters its column `provider`.
                         narrow = [row for row in narrow if row["provider"] in chosen.get("provider", row["provider"])]
