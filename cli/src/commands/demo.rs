@@ -76,7 +76,14 @@ impl Demo {
         let pipeline = async {
             tokio::try_join!(
                 run_roles(&[Role::News, Role::Prices], &config, &clock, &readiness, &sources, &workers),
-                run_roles(&[Role::Sentiment, Role::Join], &config, &clock, &readiness, &workers, &sources),
+                run_roles(
+                    &[Role::Sentiment, Role::Join, Role::Indicators],
+                    &config,
+                    &clock,
+                    &readiness,
+                    &workers,
+                    &sources
+                ),
             )
         };
         let watching = async {
