@@ -2,10 +2,7 @@
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
     (SELECT groupArray(symbol) FROM ({{ watched(1, 'indicators', of='start') }})) AS shown,
-    (
-        SELECT min(width_s) FROM indicators
-        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('indicators.start', of='start') }}
-    ) AS finest
+    {{ finest_of('indicators') }} AS finest
     {%- if whole_tape %},
     {{ session_of_the_news('indicators') }}
     {%- endif %}

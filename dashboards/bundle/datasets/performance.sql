@@ -2,10 +2,7 @@
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 WITH
     (SELECT groupArray(symbol) FROM ({{ watched(8, 'bars', of='start') }})) AS shown,
-    (
-        SELECT min(width_s) FROM bars
-        WHERE {{ chosen('run') }} AND {{ is_shown() }} AND {{ within('bars.start', of='start') }}
-    ) AS finest,
+    {{ finest_of('bars') }} AS finest,
     {%- if whole_tape %}
     {{ session_of_the_news('bars') }},
     {%- endif %}
