@@ -2,6 +2,7 @@
 
 use crate::{Mention, Run};
 use jiff::Timestamp;
+use std::sync::Arc;
 use strum::{IntoStaticStr, VariantNames};
 
 /// When the price of a [`Horizon`] is taken.
@@ -235,8 +236,9 @@ pub struct Impact {
     pub run: Run,
     /// Grows whenever the row's content changes. Of two rows with one key the one with the higher version counts.
     pub version: u64,
-    /// Article, company, timestamps and sentiment, as the worker sent them.
-    pub mention: Mention,
+    /// Article, company, timestamps and sentiment, as the worker sent them. Shared, because a mention has a row for each
+    /// horizon that is reached.
+    pub mention: Arc<Mention>,
     /// The state of the join, and why it has no price path.
     pub status: Status,
     /// When in the trading day the mention became available.

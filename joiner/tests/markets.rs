@@ -395,7 +395,7 @@ fn a_halt_of_a_market_is_a_halt_of_each_of_its_symbols_and_of_no_other() {
     let halted = |order| {
         let Table(rows) = Process::start(&topics, &config()).finish(order);
         let halted = rows.into_values().filter(|row| row.quality.halted);
-        halted.map(|row| row.mention.symbol.unwrap().to_string()).collect::<Vec<_>>()
+        halted.map(|row| row.mention.symbol.as_ref().unwrap().to_string()).collect::<Vec<_>>()
     };
     // Before the run ends: halts have no watermarks of their own.
     let found = halted([JoinTopic::Halts, JoinTopic::Sentiment, JoinTopic::Bars, JoinTopic::Actions]);

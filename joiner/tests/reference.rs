@@ -429,7 +429,7 @@ fn compare(make: Make) -> [usize; 10] {
     let mut counts = [0; 10];
     for row in table.rows() {
         let (mention, late) = history.mention(&row.mention);
-        assert_eq!(row.mention, mention);
+        assert_eq!(*row.mention, mention);
         let expected = history.expect(&mention, late);
         assert_equal(&found(row), &expected, row);
         let next_open = Horizon::NextOpen as usize;

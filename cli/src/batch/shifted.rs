@@ -1,5 +1,6 @@
 //! Mentions that are joined again, in the same pass, as if their news had been available at another moment.
 
+use std::sync::Arc;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::{Impact, Mention};
 use tapewire_study::panels::{Shift, Shifted};
@@ -35,7 +36,7 @@ pub fn apart(rows: Vec<Impact>, shifts: &[Shift]) -> (Vec<Impact>, Vec<Shifted>)
         });
         match marked.and_then(|(id, number)| Some((id, shifted.get_mut(number)?))) {
             Some((id, of)) => {
-                row.mention.article_id = id;
+                Arc::make_mut(&mut row.mention).article_id = id;
                 of.rows.push(row);
             }
             None => own.push(row),

@@ -86,7 +86,7 @@ impl Batch {
 
     fn keep_changed(&mut self) {
         for row in self.changed.drain(..) {
-            let index = *self.by_key.entry(MentionKey::from(&row.mention)).or_insert(self.rows.len());
+            let index = *self.by_key.entry(MentionKey::from(&*row.mention)).or_insert(self.rows.len());
             // As in the table, the row with the higher version replaces the other of the same key.
             match self.rows.get_mut(index) {
                 Some(Some(known)) if known.version > row.version => {}

@@ -30,6 +30,7 @@ use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{MissingBars, PerHorizon, Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Run};
@@ -198,7 +199,7 @@ impl Evaluation {
         Impact {
             run: run.clone(),
             version,
-            mention: revision.mention.clone(),
+            mention: Arc::clone(&revision.mention),
             status: self.status,
             phase: self.phase,
             bar_width_s: self.bar_width_s,

@@ -3,8 +3,9 @@
 use super::evaluation::Evaluation;
 use super::time::EventTime;
 use super::window::EventWindow;
+use std::sync::Arc;
 use tapewire_core::impact::{Reason, Status};
-use tapewire_core::{Mention, Symbol};
+use tapewire_core::{Horizon, Mention, Symbol};
 
 /// What identifies a joined row within a run. Two providers may give different articles the same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +40,8 @@ pub(super) enum Lateness {
 /// One record of a mention.
 #[derive(Debug)]
 pub(super) struct MentionRevision {
-    pub mention: Mention,
+    /// Shared with the rows that are made of it.
+    pub mention: Arc<Mention>,
     pub window: EventWindow,
     pub lateness: Lateness,
 }
@@ -73,12 +75,23 @@ impl MentionState {
         self.evaluated.as_ref()?.1.next_timer
     }
 
-    /// Whether a bar of its own symbol can change its row: a bar after the news, or a later price before it.
-    pub fn depends_on_bar(&self, start: EventTime, end: EventTime) -> bool {
+    /// Whether a bar of its own symbol, of a width in seconds, can change its row.
+    ///
+    /// Of the bars before the news only the latest can, of those after it mostly those that the row covers. A later one
+    /// will be seen when its time is evaluated, but can be an entry or an opening price that the row still lacks, or an
+    /// entry of finer bars.
+    pub fn depends_on_bar(&self, start: EventTime, end: EventTime, width_s: u32) -> bool {
         let window = &self.current().window;
         let Some((prices, (_, evaluation))) = window.prices.as_ref().zip(self.evaluated.as_ref()) else { return false };
-        let is_latest_before = || evaluation.price_before.is_none_or(|(_, at)| at <= end);
-        start >= prices.first_minute || (end <= window.available && is_latest_before())
+        if start < prices.first_minute {
+            return end <= window.available && evaluation.price_before.is_none_or(|(_, at)| at <= end);
+        }
+        let Some((_, entry)) = evaluation.entry else { return true };
+        let is_covered = evaluation.covered_until.is_none_or(|until| start <= until);
+        let is_finer = evaluation.bar_width_s.is_none_or(|width| width_s < width);
+        let is_in_next_session =
+            || prices.sessions.iter().any(|session| entry < session.close && session.close <= start);
+        is_covered || is_finer || (evaluation.returns[Horizon::NextOpen as usize].is_none() && is_in_next_session())
     }
 
     /// Whether a bar of the benchmark can change its row. Every bar up to the end of the last price that the row uses can,
@@ -135,7 +148,7 @@ mod tests {
             ..tapewire_testkit::mention("AAPL", PUBLISHED.timestamp())
         };
         let window = EventWindow::new(&mention, &JoinConfig::default(), Calendar::xnys());
-        MentionRevision { mention, window, lateness: Lateness::OnTime }
+        MentionRevision { mention: Arc::new(mention), window, lateness: Lateness::OnTime }
     }
 
     /// Of the revision that counts: effective offset, number, and microseconds from publication to score.

@@ -167,7 +167,7 @@ impl State {
         let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.traded(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
         let lateness = self.classify_lateness(&mention, &window);
-        let revision = MentionRevision { mention, window, lateness };
+        let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
         if let Some(&id) = self.id_by_key.get(&key) {
             if lateness == Lateness::TooLate {
                 // The existing row was made from more bars than may be in memory now.
@@ -316,7 +316,8 @@ impl State {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
-        let mut changed: BTreeSet<u64> = own.filter(|id| self.mentions[id].depends_on_bar(start, end)).collect();
+        let depends = |id: &u64| self.mentions[id].depends_on_bar(start, end, bar.width_s);
+        let mut changed: BTreeSet<u64> = own.filter(depends).collect();
         if self.config.benchmarks().any(|benchmark| *benchmark == bar.symbol) {
             let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start));
             changed.extend(others.map(|(&id, _)| id));
@@ -477,7 +478,7 @@ impl State {
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
         }
-        let key = MentionKey::from(&state.current().mention);
+        let key = MentionKey::from(&*state.current().mention);
         if let Some(symbol) = key.symbol.as_ref().and_then(|symbol| self.symbols.get_mut(symbol)) {
             symbol.mentions.remove(&id);
         }

@@ -20,7 +20,7 @@ pub struct Batch {
 impl Batch {
     /// Adds a joined row; of several versions of one row only the highest is written.
     pub fn put(&mut self, impact: Impact) {
-        let key = (impact.run.clone(), MentionKey::from(&impact.mention));
+        let key = (impact.run.clone(), MentionKey::from(&*impact.mention));
         match self.impacts.get(&key) {
             Some(newer) if newer.version > impact.version => {}
             _ => drop(self.impacts.insert(key, impact)),

@@ -302,7 +302,7 @@ impl Runner {
     fn record_latency(&mut self, batch: &Batch) {
         let now = self.clock.now();
         for impact in batch.impacts().filter(|impact| impact.run.is_live()) {
-            if self.pending_latency.remove(&MentionKey::from(&impact.mention)) {
+            if self.pending_latency.remove(&MentionKey::from(&*impact.mention)) {
                 let market = now.duration_since(impact.mention.received_at).as_secs_f64();
                 metrics::histogram!("tapewire_wire_to_row_seconds").record(market / self.clock.speed());
             }

@@ -5,6 +5,7 @@ mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use support::{drop_database, text};
 use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::{Phase, Quality, Status};
@@ -72,7 +73,7 @@ fn rows(run: &str, days: u64, companies: Companies<'_>) -> Vec<Impact> {
         Impact {
             run: Run::named(run),
             version: 1,
-            mention,
+            mention: mention.into(),
             status: Status::Final,
             phase: Phase::Session,
             bar_width_s: Some(60),
@@ -181,7 +182,7 @@ async fn a_day_that_alone_determines_the_coefficient_leaves_no_interval() {
         let (run, of_day) = (format!("day {day}"), day * 4..day * 4 + 4);
         let mut rows = rows(&run, 12, &NEW_YORK[..4]);
         for (_, row) in rows.iter_mut().enumerate().filter(|(number, _)| !of_day.contains(number)) {
-            row.mention.sentiment = Ok(scored(constant));
+            Arc::make_mut(&mut row.mention).sentiment = Ok(scored(constant));
         }
         writer.insert("impact", &rows.iter().map(ImpactRow::new).collect::<Vec<_>>()).await.unwrap();
         let found = view(&client, &format!("runs = ['{run}'], {ALL}")).await;

@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use support::{drop_database, migrated_to, text};
 use tapewire_core::impact::{MissingBars, Phase, Quality, Reason, Status};
 use tapewire_core::{Bar, Horizon, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Unscored};
@@ -279,7 +280,7 @@ fn impact(sentiment: Result<Sentiment, Unscored>, status: Status) -> Impact {
     Impact {
         run: Run::named("r"),
         version: 77,
-        mention,
+        mention: mention.into(),
         status,
         phase: Phase::AfterHours,
         bar_width_s: Some(60),
@@ -320,7 +321,7 @@ async fn every_value_of_a_joined_row_is_in_its_column() {
     };
     let scored = impact(Ok(sentiment), Status::Final);
     let mut unscored = impact(Err(Unscored::ModelFailed), Status::NotJoined(Reason::TooLate));
-    unscored.mention.symbol = None;
+    Arc::make_mut(&mut unscored.mention).symbol = None;
     unscored.entry_at = None;
     writer.insert("impact", &[ImpactRow::new(&scored), ImpactRow::new(&unscored)]).await.unwrap();
     let rows = [&scored, &unscored].map(|impact| MentionRow::new(&impact.run, &impact.mention, 5));

@@ -46,7 +46,7 @@ fn row(number: u64, rows: u64) -> Impact {
     Impact {
         run: Run::named("study"),
         version: 1,
-        mention,
+        mention: mention.into(),
         status: Status::Final,
         phase: Phase::Session,
         bar_width_s: Some(60),

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
+use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Phase, Quality, Status};
 use tapewire_core::{Horizon, Impact, Probabilities, Run, Sentiment};
@@ -38,7 +39,7 @@ fn row(number: u64, day: u64, minutes: i64, score: f64, outcome: f64) -> Impact 
     Impact {
         run: Run::named("study"),
         version: 1,
-        mention,
+        mention: mention.into(),
         status: Status::Final,
         phase: Phase::Session,
         bar_width_s: Some(60),
@@ -247,12 +248,12 @@ fn the_scatter_has_a_least_squares_line_and_cells_for_many_points() {
     let many: Vec<Impact> = many
         .enumerate()
         .map(|(number, (mut row, copy))| {
-            row.mention.article_id = number.to_string();
-            row.mention.title = format!("{} {number}", row.mention.title);
+            Arc::make_mut(&mut row.mention).article_id = number.to_string();
+            Arc::make_mut(&mut row.mention).title = format!("{} {number}", row.mention.title);
             row.entry_at = row.entry_at.map(|at| at + SignedDuration::from_mins(copy * 10));
             row.mention.published_at += SignedDuration::from_mins(copy * 10);
-            row.mention.received_at = row.mention.published_at;
-            row.mention.scored_at = row.mention.published_at;
+            Arc::make_mut(&mut row.mention).received_at = row.mention.published_at;
+            Arc::make_mut(&mut row.mention).scored_at = row.mention.published_at;
             row
         })
         .collect();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
@@ -35,7 +36,7 @@ fn row(symbol: &str, id: &str, day: usize, minutes: i64, score: f64, outcome: f6
     Impact {
         run: Run::named("study"),
         version: 1,
-        mention,
+        mention: mention.into(),
         status: Status::Final,
         phase: Phase::Session,
         bar_width_s: Some(60),
@@ -158,11 +159,11 @@ fn every_row_is_an_event_or_has_one_reason() {
         row("TSLA", "void", 0, 10, 0.5, 0.01),
     ];
     for (place, title) in [(0, "Apple wins"), (1, "APPLE: wins!"), (2, "Apple wins"), (3, "Apple wins")] {
-        rows[place].mention.title = title.into();
+        Arc::make_mut(&mut rows[place].mention).title = title.into();
     }
     rows[6].status = Status::NotJoined(Reason::NoBars);
     rows[6].entry_at = None;
-    rows[7].mention.sentiment = Err(Unscored::EmptyText);
+    Arc::make_mut(&mut rows[7].mention).sentiment = Err(Unscored::EmptyText);
     let findings = study(&rows, &settings());
     let left: Vec<(&str, usize)> = findings.left_out.iter().map(|left| (left.reason, left.rows)).collect();
     assert_eq!((findings.rows, findings.events), (8, 5));

@@ -81,7 +81,7 @@ fn by_key(rows: &[Impact]) -> HashMap<Key<'_>, &Impact> {
 }
 
 fn key_of_row(row: &Impact) -> Key<'_> {
-    let Mention { symbol, provider, article_id, .. } = &row.mention;
+    let Mention { symbol, provider, article_id, .. } = &*row.mention;
     (symbol.as_ref().map_or("", |symbol| symbol.as_str()), provider, article_id)
 }
 
