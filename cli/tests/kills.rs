@@ -7,10 +7,11 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-use support::{Installation, Process, repository, small_market, succeeded, wait_until};
+use support::servers::Servers;
+use support::{Installation, Process, small_market, succeeded, wait_until};
 
 const ARTICLES: usize = 600;
 
@@ -20,55 +21,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// After this long without a new row a replay counts as stalled.
 const STALLED: Duration = Duration::from_mins(3);
-
-/// Kafka and ClickHouse on ports of their own.
-struct Servers {
-    folder: PathBuf,
-}
-
-/// Ports, and the time zone of ClickHouse.
-const SETTINGS: [(&str, &str); 5] = [
-    ("TAPEWIRE_CLICKHOUSE_ZONE", "America/New_York"),
-    ("TAPEWIRE_KAFKA_PORT", "25092"),
-    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "25093"),
-    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "25123"),
-    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "25000"),
-];
-
-impl Servers {
-    fn start(folder: PathBuf) -> Self {
-        let servers = Self { folder };
-        servers.stack(&["up"]);
-        servers
-    }
-
-    /// What the command printed.
-    fn stack(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new("python3");
-        command.args(["-m", "stack"]).args(arguments).current_dir(repository());
-        succeeded(command.env("TAPEWIRE_STACK_DIR", &self.folder).envs(SETTINGS).output().unwrap())
-    }
-
-    /// Stops a server for a while, as a machine out of memory or a snapshot of it does.
-    fn pause(&self, server: &str, time: Duration) {
-        let status = self.stack(&["status"]);
-        // `kafka: up, 127.0.0.1:25092, process 4711, log /tmp/...`
-        let line = status.lines().find(|line| line.starts_with(server)).unwrap();
-        let process = line.split_once("process ").unwrap().1.split(',').next().unwrap();
-        let signal = |name| assert!(Command::new("kill").args([name, process]).status().unwrap().success());
-        signal("-STOP");
-        std::thread::sleep(time);
-        signal("-CONT");
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let mut command = Command::new("python3");
-        command.args(["-m", "stack", "down"]).current_dir(repository()).env("TAPEWIRE_STACK_DIR", &self.folder);
-        let _ = command.envs(SETTINGS).output();
-    }
-}
 
 fn send(place: &Installation, news: &Path, bars: &Path) -> Process {
     let mut replay = place.tapewire();
@@ -81,11 +33,12 @@ fn send(place: &Installation, news: &Path, bars: &Path) -> Process {
 /// Runs a replay with each role in a process of its own, and disturbs it once it has begun to write.
 fn disturbed(
     name: &str,
+    servers: &Servers,
     news: &Path,
     bars: &Path,
     disturb: impl Fn(&Installation, &mut Process, &mut Process),
 ) -> String {
-    let mut place = Installation::on(name, "127.0.0.1:25092", "http://127.0.0.1:25123");
+    let mut place = Installation::on(name, &servers.brokers, &servers.clickhouse);
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
     // Small batches, so that a role can be killed in the middle of its work.
     place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
@@ -122,8 +75,8 @@ fn log(place: &Installation, of: &str) -> String {
 }
 
 /// What `tapewire migrate` says of the server's zone, and that times are stored and read back as they are in UTC.
-fn assert_zone(news: &Path, content: &str) {
-    let place = Installation::on("zone", "127.0.0.1:25092", "http://127.0.0.1:25123");
+fn assert_zone(servers: &Servers, news: &Path, content: &str) {
+    let place = Installation::on("zone", &servers.brokers, &servers.clickhouse);
     let said = succeeded(place.tapewire().arg("migrate").output().unwrap());
     assert!(said.contains("this ClickHouse is in America/New_York"), "{said}");
     assert_eq!(place.query("SELECT toDateTime(0)"), "1969-12-31 19:00:00");
@@ -148,11 +101,11 @@ fn tables_are_the_same_whatever_is_killed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let Some((news, bars)) = small_market("kills", folder.path(), ARTICLES) else { return };
-    let servers = Servers::start(folder.path().join("servers"));
+    let servers = Servers::start(folder.path().join("servers"), 25_000, "America/New_York");
 
-    let undisturbed = disturbed("undisturbed", &news, &bars, |_, _, _| {});
-    assert_zone(&news, &undisturbed);
-    let joiner = disturbed("joiner", &news, &bars, |place, _, joiner| {
+    let undisturbed = disturbed("undisturbed", &servers, &news, &bars, |_, _, _| {});
+    assert_zone(&servers, &news, &undisturbed);
+    let joiner = disturbed("joiner", &servers, &news, &bars, |place, _, joiner| {
         for wanted in [1, 200, 400] {
             mentions_reach(place, wanted);
             joiner.kill_9();
@@ -160,7 +113,7 @@ fn tables_are_the_same_whatever_is_killed() {
         }
     });
     assert!(joiner == undisturbed, "killing the joiner changed the tables");
-    let worker = disturbed("worker", &news, &bars, |place, worker, _| {
+    let worker = disturbed("worker", &servers, &news, &bars, |place, worker, _| {
         for wanted in [1, 300] {
             mentions_reach(place, wanted);
             worker.kill_9();
@@ -169,14 +122,13 @@ fn tables_are_the_same_whatever_is_killed() {
     });
     assert!(worker == undisturbed, "killing the worker changed the tables");
     for server in ["clickhouse", "kafka"] {
-        let content = disturbed(server, &news, &bars, |place, _, _| {
+        let content = disturbed(server, &servers, &news, &bars, |place, _, _| {
             mentions_reach(place, 100);
-            servers.stack(&["kill", server]);
-            servers.stack(&["up"]);
+            servers.kill(server);
         });
         assert!(content == undisturbed, "killing {server} changed the tables");
     }
-    let paused = disturbed("paused", &news, &bars, |place, _, _| {
+    let paused = disturbed("paused", &servers, &news, &bars, |place, _, _| {
         for wanted in [100, 300] {
             mentions_reach(place, wanted);
             servers.pause("kafka", PAUSE);

@@ -1,8 +1,10 @@
 //! What the end-to-end tests share: an installation of tapewire for each test, on real servers.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod servers;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// Topics and a database of one test, on the servers that the environment names.
@@ -133,7 +135,17 @@ impl Process {
 
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
+        self.ended().is_none()
+    }
+
+    /// How it has ended; `None` while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    /// Stops it for a while; it then goes on.
+    pub fn pause(&self, time: Duration) {
+        servers::pause(&self.0.id().to_string(), time);
     }
 }
 
