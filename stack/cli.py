@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from stack import settings as stack_settings
+from stack import tls
 from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, StackError
 from stack.kafka import TOOLS, Kafka
@@ -42,6 +43,7 @@ def up(services: list[Service], settings: Settings, _: argparse.Namespace) -> in
         print(f"{service.name}: {'started' if started else 'already up'}, {_whereabouts(service)}", flush=True)
 
     with _alone(settings):
+        tls.prepare(settings)
         return _for_each(services, bring_up)
 
 

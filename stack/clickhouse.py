@@ -1,9 +1,9 @@
 """ClickHouse, run by clickhouse_server.py out of the libchdb.so of an npm package."""
 
 import hashlib
-import os
 import platform
 import secrets
+import ssl
 import string
 import sys
 import urllib.request
@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from stack import downloads
+from stack import downloads, tls
 from stack.errors import StackError
 from stack.service import Service
 from stack.settings import HOST, Settings
@@ -19,6 +19,8 @@ from stack.settings import HOST, Settings
 CONFIG = Path(__file__).parent / "config"
 SERVER = Path(__file__).parent / "clickhouse_server.py"
 PROBE_SECONDS = 5
+# With TLS, where the server listens for the proxy that ends TLS, and where the proxy's connections come from.
+INNER_HOST = "127.0.0.2"
 
 
 class ClickHouse(Service):
@@ -32,6 +34,7 @@ class ClickHouse(Service):
             "TAPEWIRE_CLICKHOUSE_TCP_PORT": settings.clickhouse_tcp_port,
         }
         self.bi_password = self.folder / "bi.password"
+        self.tls = tls.Tls(settings) if settings.tls else None
 
     @property
     def lock(self) -> Path:
@@ -44,33 +47,51 @@ class ClickHouse(Service):
         self._declare_databases()
         users = self.folder / "users.xml"
         config = self.folder / "clickhouse.xml"
-        bi_password_sha256 = hashlib.sha256(self._bi_password().encode()).hexdigest()
-        _fill(CONFIG / "clickhouse-users.xml", users, bi_password_sha256=bi_password_sha256)
+        _fill(
+            CONFIG / "clickhouse-users.xml",
+            users,
+            clients=INNER_HOST if self.tls else HOST,
+            bi_password_sha256=_sha256(self._bi_password()),
+            # Without TLS nobody knows this user's password.
+            tapewire_password_sha256=_sha256(
+                self.tls.clickhouse_password.read_text() if self.tls else secrets.token_hex(24)
+            ),
+        )
         _fill(
             CONFIG / "clickhouse.xml",
             config,
             data=self.data,
             users=users,
             log=self.log,
-            host=HOST,
+            host=INNER_HOST if self.tls else HOST,
             http_port=self.settings.clickhouse_http_port,
             tcp_port=self.settings.clickhouse_tcp_port,
         )
         # Inside the library, the server takes its time zone from the environment and not from the configuration.
         zone = f"TZ={self.settings.clickhouse_zone}"
-        return ["env", zone, sys.executable, str(SERVER), str(library), str(config)]
+        command = ["env", zone, sys.executable, str(SERVER), str(library), str(config)]
+        if self.tls:
+            command += [HOST, INNER_HOST, str(self.settings.clickhouse_http_port), str(self.tls.server)]
+        return command
 
     def probe(self, port: int) -> None:
-        if _get(f"http://{HOST}:{port}/ping") != "Ok.":
+        if self._get(port, "/ping") != "Ok.":
             raise ValueError("/ping is not ClickHouse's")
-        if _get(f"http://{HOST}:{port}/?query=SELECT+40%2B2") != "42":
+        if self._get(port, "/?query=SELECT+40%2B2") != "42":
             raise ValueError("a SELECT does not give its result")
 
     def environment(self) -> dict[str, str]:
-        return {
-            "TAPEWIRE_CLICKHOUSE_URL": f"http://{HOST}:{self.port}",
+        found = {
+            "TAPEWIRE_CLICKHOUSE_URL": f"{'https' if self.tls else 'http'}://{HOST}:{self.port}",
             "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE": str(self.bi_password),
         }
+        if self.tls:
+            found |= {
+                "TAPEWIRE_CLICKHOUSE_USER": tls.USER,
+                "TAPEWIRE_CLICKHOUSE_PASSWORD_FILE": str(self.tls.clickhouse_password),
+                "TAPEWIRE_CLICKHOUSE_CA_FILE": str(self.tls.authority),
+            }
+        return found
 
     def _declare_databases(self) -> None:
         """Declares `default` and `system` as Atomic, in the form ClickHouse stores it.
@@ -90,13 +111,25 @@ class ClickHouse(Service):
     def _bi_password(self) -> str:
         """Password of the read-only user, generated at the first start."""
         if not self.bi_password.exists():
-            partial = self.bi_password.with_suffix(".part")
-            partial.unlink(missing_ok=True)
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(24))
-            partial.replace(self.bi_password)
+            tls.write_secret(self.bi_password, secrets.token_hex(24))
         return self.bi_password.read_text().strip()
+
+    def _get(self, port: int, path: str) -> str:
+        """The server's answer; with TLS its certificate is checked and the password sent."""
+        # A loopback server is never behind the proxy that the environment may name.
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        headers = {}
+        if self.tls:
+            context = ssl.create_default_context(cafile=self.tls.authority)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+            headers = {
+                "X-ClickHouse-User": tls.USER,
+                "X-ClickHouse-Key": self.tls.clickhouse_password.read_text(),
+            }
+        scheme = "https" if self.tls else "http"
+        request = urllib.request.Request(f"{scheme}://{HOST}:{port}{path}", headers=headers)
+        with urllib.request.build_opener(*handlers).open(request, timeout=PROBE_SECONDS) as response:
+            return response.read().decode(errors="replace").strip()
 
 
 def _fill(template: Path, target: Path, **values: object) -> None:
@@ -105,8 +138,5 @@ def _fill(template: Path, target: Path, **values: object) -> None:
     target.chmod(0o600)
 
 
-def _get(url: str) -> str:
-    # A loopback server is never behind the proxy that the environment may name.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=PROBE_SECONDS) as response:
-        return response.read().decode(errors="replace").strip()
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

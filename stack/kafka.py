@@ -1,15 +1,17 @@
 """Apache Kafka, one node that is broker and controller, from its jars on Maven Central."""
 
 import base64
+import hashlib
 import os
 import re
+import secrets
 import shutil
 import string
 import subprocess
 import uuid
 from pathlib import Path
 
-from stack import downloads, kafka_wire
+from stack import downloads, kafka_wire, tls
 from stack.errors import StackError
 from stack.service import Service
 from stack.settings import HOST, Settings
@@ -17,6 +19,8 @@ from stack.settings import HOST, Settings
 CONFIG = Path(__file__).parent / "config"
 OLDEST_JAVA = 17
 PROBE_SECONDS = 5
+MECHANISM = "SCRAM-SHA-512"
+SCRAM_ITERATIONS = 8192
 
 TOOLS = {
     "topics": "org.apache.kafka.tools.TopicCommand",
@@ -38,6 +42,8 @@ class Kafka(Service):
             "TAPEWIRE_KAFKA_CONTROLLER_PORT": settings.kafka_controller_port,
         }
         self._properties = self.folder / "server.properties"
+        self._client_properties = self.folder / "client.properties"
+        self.tls = tls.Tls(settings) if settings.tls else None
 
     @property
     def lock(self) -> Path:
@@ -46,15 +52,24 @@ class Kafka(Service):
     def prepare(self) -> list[str]:
         java = find_java()
         classpath = self._classpath()
-        template = string.Template((CONFIG / "kafka.properties").read_text())
-        self._properties.write_text(
-            template.substitute(
-                host=HOST,
-                port=self.settings.kafka_port,
-                controller_port=self.settings.kafka_controller_port,
-                data=self.data,
-            )
+        properties = _fill(
+            "kafka.properties",
+            protocol="SASL_SSL" if self.tls else "PLAINTEXT",
+            host=HOST,
+            port=self.settings.kafka_port,
+            controller_port=self.settings.kafka_controller_port,
+            data=self.data,
         )
+        if self.tls:
+            secret = {
+                "user": tls.USER,
+                "password": self.tls.kafka_password.read_text(),
+                "server": self.tls.server,
+                "authority": self.tls.authority,
+            }
+            properties += _fill("kafka-tls.properties", **secret)
+            tls.write_secret(self._client_properties, _fill("kafka-client.properties", **secret))
+        tls.write_secret(self._properties, properties)
         if not (self.data / "meta.properties").exists():
             self._format(java, classpath)
         return [
@@ -73,16 +88,31 @@ class Kafka(Service):
         ]
 
     def probe(self, port: int) -> None:
-        if port not in [broker_port for _, _, broker_port in kafka_wire.brokers(HOST, port, PROBE_SECONDS)]:
+        login = None
+        if self.tls:
+            login = kafka_wire.Login(self.tls.authority, tls.USER, self.tls.kafka_password.read_text())
+        if port not in [broker_port for _, _, broker_port in kafka_wire.brokers(HOST, port, PROBE_SECONDS, login)]:
             raise ConnectionError("the broker has not registered yet")
 
     def environment(self) -> dict[str, str]:
-        return {"TAPEWIRE_KAFKA_BROKERS": f"{HOST}:{self.port}"}
+        found = {"TAPEWIRE_KAFKA_BROKERS": f"{HOST}:{self.port}"}
+        if self.tls:
+            found |= {
+                "TAPEWIRE_KAFKA_SASL_PASSWORD_FILE": str(self.tls.kafka_password),
+                "TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL": "SASL_SSL",
+                "TAPEWIRE_KAFKA_PROPERTIES_SASL_MECHANISMS": MECHANISM,
+                "TAPEWIRE_KAFKA_PROPERTIES_SASL_USERNAME": tls.USER,
+                "TAPEWIRE_KAFKA_PROPERTIES_SSL_CA_LOCATION": str(self.tls.authority),
+            }
+        return found
 
     def tool(self, name: str, arguments: list[str]) -> list[str]:
         """Command line of one of Kafka's console TOOLS, pointed at this broker."""
         java = [find_java(), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self._classpath()]
-        return [*java, TOOLS[name], "--bootstrap-server", f"{HOST}:{self.port}", *arguments]
+        server = ["--bootstrap-server", f"{HOST}:{self.port}"]
+        if self.tls:
+            server += ["--command-config", str(self._client_properties)]
+        return [*java, TOOLS[name], *server, *arguments]
 
     def _classpath(self) -> str:
         return ":".join(map(str, downloads.obtain(downloads.load(self.name), self.settings.cache)))
@@ -91,6 +121,8 @@ class Kafka(Service):
         """Makes `data` a Kafka log directory of a new cluster."""
         command = [java, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
         command += ["--ignore-formatted", "-t", new_cluster_id(), "-c", str(self._properties)]
+        if self.tls:
+            command += ["--add-scram", scram_user(tls.USER, self.tls.kafka_password.read_text())]
         done = _run(command)
         if done.returncode:
             self.output.write_text(done.stdout)
@@ -107,6 +139,15 @@ def new_cluster_id() -> str:
             return cluster_id
 
 
+def scram_user(user: str, password: str) -> str:
+    """The user for Kafka's formatter, without the password itself: other users can see a command line."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, SCRAM_ITERATIONS)
+    encoded = {"salt": base64.b64encode(salt).decode(), "saltedpassword": base64.b64encode(salted).decode()}
+    fields = ",".join(f'{name}="{value}"' for name, value in encoded.items())
+    return f"{MECHANISM}=[name={user},iterations={SCRAM_ITERATIONS},{fields}]"
+
+
 def find_java() -> str:
     """A Java that Kafka runs on: JAVA_HOME's, otherwise the one on PATH."""
     home = os.environ.get("JAVA_HOME")
@@ -121,6 +162,10 @@ def find_java() -> str:
         version = found[1] if found else "unknown"
         raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and {java} is {version}: {remedy}")
     return java
+
+
+def _fill(template: str, **values: object) -> str:
+    return string.Template((CONFIG / template).read_text()).substitute(values)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,8 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, and ClickHouse's time zone."""
+    """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, and
+    whether clients need TLS and a password."""
 
     folder: Path
     cache: Path
@@ -22,10 +23,12 @@ class Settings:
     clickhouse_http_port: int = 18123
     clickhouse_tcp_port: int = 19000
     clickhouse_zone: str = "UTC"
+    tls: bool = False
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE and the TAPEWIRE_*_PORT variables."""
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS and the TAPEWIRE_*_PORT
+    variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
@@ -35,6 +38,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         clickhouse_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_HTTP_PORT", Settings.clickhouse_http_port),
         clickhouse_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_TCP_PORT", Settings.clickhouse_tcp_port),
         clickhouse_zone=env.get("TAPEWIRE_CLICKHOUSE_ZONE") or Settings.clickhouse_zone,
+        tls=_choice(env, "TAPEWIRE_STACK_TLS"),
     )
     if "," in str(settings.folder):
         raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)
@@ -43,6 +47,13 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
 
 def _path(value: str | Path) -> Path:
     return Path(value).expanduser().absolute()
+
+
+def _choice(env: Mapping[str, str], variable: str) -> bool:
+    text = env.get(variable) or "0"
+    if text not in ("0", "1"):
+        raise StackError(f"{variable}={text}: give 1, or 0 for no", USAGE)
+    return text == "1"
 
 
 def _port(env: Mapping[str, str], variable: str, default: int) -> int:

@@ -3,6 +3,7 @@
 //! Every client of the process tries a broker that is down several times a second. Without folding, each attempt would
 //! be a line of the log.
 
+use crate::attempts::Obstacle;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -119,16 +120,10 @@ impl Folds {
 /// [thrd:10.0.0.1:9092/bootstrap]: 10.0.0.1:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)
 /// ```
 fn in_words(fac: &str, message: &str) -> Option<String> {
-    let text = match message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
-        Some((_, text)) => text,
-        None => message,
-    };
-    if text.contains("brokers are down") {
+    if message.contains("brokers are down") {
         return None;
     }
-    let text = text.split(" (after ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
-    let (place, text) = text.split_once(": ").unwrap_or(("", text));
-    let broker = place.split('/').next().filter(|place| place.contains(':')).unwrap_or(place);
+    let (broker, text) = place_and_text(message);
     let again = "check the setting kafka.brokers and that the broker runs; tapewire keeps trying";
     let reason = |text: &str| text.rsplit(": ").next().unwrap_or(text).to_lowercase();
     Some(if text.starts_with("Connect to ") {
@@ -137,6 +132,15 @@ fn in_words(fac: &str, message: &str) -> Option<String> {
         format!("the host name of kafka's broker {broker} can't be resolved ({}); {again}", reason(text))
     } else if text.starts_with("Connection setup timed out") {
         format!("kafka at {broker} does not answer (no connection in time); {again}")
+    } else if let Some(obstacle) = Obstacle::of(text) {
+        let remedy = obstacle.remedy();
+        match obstacle {
+            Obstacle::Login => format!("kafka at {broker} refuses the login ({text}); {remedy}"),
+            Obstacle::Certificate => format!("the certificate of kafka at {broker} is not accepted: {remedy}"),
+            Obstacle::Handshake | Obstacle::NoTls | Obstacle::Closes => {
+                format!("kafka at {broker} can't be used: {remedy}")
+            }
+        }
     } else if text.starts_with("Disconnected") {
         format!("kafka at {broker} closed the connection; tapewire connects again")
     } else if text.contains("request(s) timed out") || text.contains("timed out (") {
@@ -147,6 +151,19 @@ fn in_words(fac: &str, message: &str) -> Option<String> {
         let fac = if fac.is_empty() || fac == "FAIL" { String::new() } else { format!(" [{fac}]") };
         format!("kafka at {broker}: {text}{fac}")
     })
+}
+
+/// The broker and the text of a message, without the thread and the times.
+pub(crate) fn place_and_text(message: &str) -> (&str, &str) {
+    let text = match message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")) {
+        Some((_, text)) => text,
+        None => message,
+    };
+    let text = text.split(" (after ").next().unwrap_or(text).trim_end_matches(['.', ' ']);
+    let (place, text) = text.split_once(": ").unwrap_or(("", text));
+    // `sasl_ssl://10.0.0.1:9093/bootstrap`, also at the end of a sentence
+    let place = place.split_once("://").map_or(place, |(_, place)| place);
+    (place.split('/').next().filter(|place| place.contains(':')).unwrap_or(place), text)
 }
 
 #[cfg(test)]
@@ -173,6 +190,25 @@ mod tests {
         );
         assert!(logged[1].ends_with("; 120 more such messages in 12 s"), "{logged:?}");
         assert_eq!(in_words("ERROR", "[thrd:127.0.0.1:9/bootstrap]: 1/1 brokers are down"), None);
+    }
+
+    #[test]
+    fn a_refused_login_and_a_certificate_are_reported_with_their_remedy() {
+        let at = "[thrd:sasl_ssl://127.0.0.1:9093/bootstrap]: sasl_ssl://127.0.0.1:9093/bootstrap: ";
+        let said = |text: &str| in_words("FAIL", &format!("{at}{text}")).unwrap();
+        let login = said("SASL authentication error: Authentication failed (after 305ms in state AUTH_REQ)");
+        assert!(
+            login.starts_with("kafka at 127.0.0.1:9093 refuses the login (SASL authentication error: Authentication failed); check sasl.username"),
+            "{login}"
+        );
+        let certificate =
+            said("SSL handshake failed: certificate verify failed: broker certificate could not be verified");
+        assert!(
+            certificate.contains("kafka at 127.0.0.1:9093 is not accepted") && certificate.contains("ssl.ca.location")
+        );
+        let closes =
+            said("Disconnected: requesting ApiVersion: might be caused by incorrect security.protocol configuration");
+        assert!(closes.contains("set security.protocol to SSL, SASL_SSL"), "{closes}");
     }
 
     #[test]

@@ -66,7 +66,12 @@ impl KafkaConfig {
     pub(crate) fn unreachable(&self, source: KafkaError) -> BusError {
         let (brokers, is_refusal) = (self.brokers.clone(), is_fatal(&source));
         let source = source.into();
-        if is_refusal { BusError::Refused { brokers, source } } else { BusError::Unreachable { brokers, source } }
+        let remedy = "is it up (`make stack` starts a local one)?";
+        if is_refusal {
+            BusError::Refused { brokers, source }
+        } else {
+            BusError::Unreachable { brokers, remedy, source }
+        }
     }
 
     /// The configuration that all our clients share.

@@ -1,5 +1,6 @@
 //! What can go wrong between a stage and Kafka.
 
+use crate::attempts::Obstacle;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::fmt;
 
@@ -9,10 +10,12 @@ use std::fmt;
 #[non_exhaustive]
 pub enum BusError {
     /// No broker answered.
-    #[error("no kafka broker answers at {brokers}; is it up (`make stack` starts a local one)?")]
+    #[error("no kafka broker answers at {brokers}; {remedy}")]
     Unreachable {
         /// Brokers as configured.
         brokers: String,
+        /// What to do.
+        remedy: &'static str,
         /// What librdkafka said.
         source: ClientError,
     },
@@ -31,6 +34,20 @@ pub enum BusError {
         brokers: String,
         /// What librdkafka said.
         source: ClientError,
+    },
+    /// A broker refused the user, the password or the mechanism.
+    #[error("kafka at {brokers} refuses the login ({reason}); {}", Obstacle::Login.remedy())]
+    Login {
+        /// Brokers as configured.
+        brokers: String,
+        /// What the broker said.
+        reason: String,
+    },
+    /// A broker's certificate is not trusted, or is that of another host.
+    #[error("the certificate of kafka at {brokers} is not accepted: {}", Obstacle::Certificate.remedy())]
+    Certificate {
+        /// Brokers as configured.
+        brokers: String,
     },
     /// The client could not be created from its configuration.
     #[error("the kafka client can't be made from the settings in section [kafka]")]

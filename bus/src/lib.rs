@@ -3,6 +3,7 @@
 //! A record counts as sent when the brokers have acknowledged it, and as read when its reader commits it: there are no
 //! automatic commits. A record that can't be read becomes a dead letter.
 
+mod attempts;
 pub mod batch;
 pub mod binding;
 mod broker_log;

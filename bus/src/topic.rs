@@ -1,10 +1,12 @@
 //! The topics: their names and their creation.
 
+use crate::attempts::Attempts;
 use crate::broker_log::Logged;
 use crate::{BusError, KafkaConfig};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -180,10 +182,22 @@ impl Topics {
 
     /// The broker's topics: name, number of partitions, and whether each of these has a leader.
     pub(crate) async fn listed(&self) -> Result<HashMap<String, (usize, bool)>, BusError> {
-        let admin = self.admin()?;
-        let metadata = tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, METADATA_TIMEOUT));
+        let attempts = Attempts::default();
+        let client: BaseProducer<Attempts> = self
+            .config
+            .client()
+            .create_with_context(attempts.clone())
+            .map_err(|error| BusError::Config(error.into()))?;
+        let metadata = tokio::task::spawn_blocking(move || {
+            let metadata = client.client().fetch_metadata(None, METADATA_TIMEOUT);
+            if metadata.is_err() {
+                // Hands over what the library has reported meanwhile.
+                client.poll(Duration::from_millis(100));
+            }
+            metadata
+        });
         let metadata = metadata.await.expect("fetching metadata does not panic");
-        let metadata = metadata.map_err(|source| self.unreachable(source))?;
+        let metadata = metadata.map_err(|source| attempts.explain(&self.config.brokers, self.unreachable(source)))?;
         let of = |topic: &MetadataTopic| {
             let partitions = topic.partitions();
             (topic.name().to_owned(), (partitions.len(), partitions.iter().all(|partition| partition.leader() >= 0)))

@@ -5,8 +5,10 @@ import fcntl
 import io
 import os
 import random
+import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -20,10 +22,10 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from stack import cli, kafka_wire, process, service, settings
+from stack import cli, kafka_wire, process, service, settings, tls
 from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, USAGE, StackError
-from stack.kafka import Kafka, find_java, new_cluster_id
+from stack.kafka import Kafka, find_java, new_cluster_id, scram_user
 from stack.settings import Settings
 from stack.tests.test_downloads import BaseUrlTest, DownloadTest, ManifestTest  # noqa: F401
 
@@ -132,6 +134,13 @@ class SettingsTest(unittest.TestCase):
 
     def test_without_it_the_folder_is_the_repository_s(self) -> None:
         self.assertEqual(settings.from_environment({}).folder, settings.REPOSITORY / ".stack")
+
+    def test_tls_is_a_choice(self) -> None:
+        chosen = [settings.from_environment({"TAPEWIRE_STACK_TLS": value}).tls for value in ("", "0", "1")]
+        self.assertEqual(chosen, [False, False, True])
+        with self.assertRaisesRegex(StackError, "TAPEWIRE_STACK_TLS=yes: give 1") as raised:
+            settings.from_environment({"TAPEWIRE_STACK_TLS": "yes"})
+        self.assertEqual(raised.exception.exit_code, USAGE)
 
     def test_a_port_must_be_one(self) -> None:
         for value in ("0", "65536", "x", "-1", "1.5"):
@@ -314,7 +323,7 @@ class ClickHouseTest(Case):
         self.assertEqual(config.findtext("http_port"), "18123")
         users = ElementTree.parse(config.findtext("users_config", "")).getroot().find("users")
         assert users is not None
-        self.assertEqual([user.tag for user in users], ["default", "bi"])
+        self.assertEqual([user.tag for user in users], ["default", "tapewire", "bi"])
 
     def test_the_password_is_private_random_and_kept(self) -> None:
         self.prepare()
@@ -330,6 +339,72 @@ class ClickHouseTest(Case):
         before = declaration.read_text()
         self.prepare()
         self.assertEqual(declaration.read_text(), before)
+
+
+class TlsTest(Case):
+    def setUp(self) -> None:
+        super().setUp()
+        self.secure = replace(self.settings, tls=True)
+        self.tls = tls.Tls(self.secure)
+
+    def test_the_files_are_private_made_once_and_fit_each_other(self) -> None:
+        tls.prepare(self.secure)
+        for file in self.tls.folder.iterdir():
+            if file != self.tls.authority:
+                self.assertEqual(file.stat().st_mode & 0o777, 0o600, file)
+        names = ["ca.pem", "clickhouse.password", "kafka.password", "server.pem"]
+        self.assertEqual(sorted(file.name for file in self.tls.folder.iterdir()), names)
+        before = self.tls.server.read_text()
+        tls.prepare(self.secure)
+        self.assertEqual(self.tls.server.read_text(), before)
+        # Trusted for the address, and for no other name.
+        for host, refusal in (("127.0.0.1", None), ("localhost", "not valid for 'localhost'")):
+            with self.subTest(host):
+                self.assertEqual(self.handshake(host), refusal)
+
+    def handshake(self, host: str) -> str | None:
+        """Why a client that trusts the authority refuses the certificate for `host`."""
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        server.load_cert_chain(self.tls.server)
+        client = ssl.create_default_context(cafile=self.tls.authority)
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        ends = [
+            client.wrap_bio(to_client, to_server, server_hostname=host),
+            server.wrap_bio(to_server, to_client, server_side=True),
+        ]
+        for _ in range(3):
+            for end in ends:
+                try:
+                    end.do_handshake()
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLCertVerificationError as error:
+                    return re.sub(r".*certificate is (.*)\.", r"\1", error.verify_message)
+        return None
+
+    def test_a_folder_keeps_to_its_choice(self) -> None:
+        (self.settings.folder / "kafka").mkdir(parents=True)
+        with self.assertRaisesRegex(StackError, "a stack without TLS: unset TAPEWIRE_STACK_TLS") as raised:
+            tls.prepare(self.secure)
+        self.assertEqual(raised.exception.exit_code, USAGE)
+        self.tls.folder.mkdir()
+        with self.assertRaisesRegex(StackError, "a stack with TLS: set TAPEWIRE_STACK_TLS=1"):
+            tls.prepare(self.settings)
+
+    def test_without_openssl_the_package_is_named(self) -> None:
+        nowhere = mock.patch.dict("os.environ", {"PATH": "/nonexistent"})
+        with nowhere, self.assertRaisesRegex(StackError, "openssl, 3.0 or later: `apt-get install openssl`"):
+            tls.prepare(self.secure)
+        self.assertFalse(self.tls.folder.exists())
+
+    def test_the_password_is_in_no_command_line(self) -> None:
+        tls.prepare(self.secure)
+        password = self.tls.kafka_password.read_text()
+        self.assertNotIn(password, scram_user(tls.USER, password))
+        with mock.patch("stack.downloads.obtain", return_value=[Path("libchdb.so")]):
+            clickhouse = ClickHouse(self.secure)
+            clickhouse.data.mkdir(parents=True)
+            self.assertNotIn(self.tls.clickhouse_password.read_text(), " ".join(clickhouse.prepare()))
 
 
 class CommandTest(Case):

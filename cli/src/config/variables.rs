@@ -2,7 +2,7 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 32] = [
+pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
@@ -27,6 +27,7 @@ pub(super) const OTHER_VARIABLES: [&str; 32] = [
     "TAPEWIRE_PROMETHEUS_PORT",
     "TAPEWIRE_REAL_DATA",
     "TAPEWIRE_STACK_DIR",
+    "TAPEWIRE_STACK_TLS",
     "TAPEWIRE_SUPERSET_HOME",
     "TAPEWIRE_SUPERSET_PASSWORD",
     "TAPEWIRE_SUPERSET_PASSWORD_FILE",

@@ -12,6 +12,7 @@ pub struct Installation {
     name: String,
     environment: Vec<(String, String)>,
     clickhouse: String,
+    curl: Vec<String>,
     pub folder: tempfile::TempDir,
 }
 
@@ -30,18 +31,28 @@ impl Installation {
 
     /// An installation on the given servers.
     pub fn on(name: &str, brokers: &str, clickhouse: &str) -> Self {
+        Self::with(
+            name,
+            clickhouse,
+            &[],
+            &[("TAPEWIRE_KAFKA_BROKERS", brokers), ("TAPEWIRE_CLICKHOUSE_URL", clickhouse)],
+        )
+    }
+
+    /// An installation with these variables, on servers that they name. `curl` is what curl needs to ask ClickHouse.
+    pub fn with(name: &str, clickhouse: &str, curl: &[&str], variables: &[(&str, &str)]) -> Self {
         let name = format!("e2e_{name}_{}", std::process::id());
-        let environment = [
-            ("TAPEWIRE_KAFKA_BROKERS", brokers),
-            ("TAPEWIRE_KAFKA_PREFIX", &format!("{name}-")),
+        let prefix = format!("{name}-");
+        let own = [
+            ("TAPEWIRE_KAFKA_PREFIX", prefix.as_str()),
             ("TAPEWIRE_KAFKA_PARTITIONS", "3"),
-            ("TAPEWIRE_CLICKHOUSE_URL", clickhouse),
             ("TAPEWIRE_CLICKHOUSE_DATABASE", &name),
             ("TAPEWIRE_LISTEN", "127.0.0.1:0"),
         ];
-        let environment = environment.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        let environment = variables.iter().chain(&own).map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let curl = curl.iter().map(|&argument| argument.to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
-        let installation = Self { name, environment, clickhouse: clickhouse.to_owned(), folder };
+        let installation = Self { name, environment, clickhouse: clickhouse.to_owned(), curl, folder };
         succeeded(installation.tapewire().arg("migrate").output().unwrap());
         installation
     }
@@ -80,8 +91,9 @@ impl Installation {
     /// The answer to a query, lines of tab-separated values; empty while the server is away.
     pub fn query(&self, sql: &str) -> String {
         let url = format!("{}/?database={}", self.clickhouse, self.name);
-        let output =
-            Command::new("curl").args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).output().unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).args(&self.curl);
+        let output = curl.output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 

@@ -1,6 +1,6 @@
 //! Settings of the connection to ClickHouse.
 
-use crate::StoreError;
+use crate::{Authorities, StoreError};
 use clickhouse::{Client, RowOwned, RowRead};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,10 @@ pub struct ClickHouseConfig {
     /// File that holds the user's password and nothing else. Without it the user has no password.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/clickhouse_password")]
     pub password_file: Option<PathBuf>,
+    /// File with the certificates, in PEM, of authorities that are trusted beside the system's to sign the server's
+    /// certificate.
+    #[schemars(example = &"/etc/tapewire/ca.pem")]
+    pub ca_file: Option<Authorities>,
     /// The password, read by the caller from its variable or from `password_file`.
     #[serde(skip)]
     pub password: String,
@@ -34,6 +38,7 @@ impl Default for ClickHouseConfig {
             database: "tapewire".into(),
             user: "default".into(),
             password_file: None,
+            ca_file: None,
             password: String::new(),
         }
     }
@@ -83,7 +88,8 @@ impl ClickHouseConfig {
 
     /// A client without a database, with which the database can be created.
     pub(crate) fn server(&self) -> Client {
-        Client::default()
+        let client = self.ca_file.as_ref().map_or_else(Client::default, Authorities::client);
+        client
             .with_url(&self.url)
             .with_user(&self.user)
             .with_password(&self.password)

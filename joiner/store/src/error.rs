@@ -5,11 +5,30 @@
 #[non_exhaustive]
 pub enum StoreError {
     /// ClickHouse does not answer.
-    #[error("clickhouse does not answer at {url}: {reason}; is it up (`make stack` starts a local one)?")]
+    #[error("clickhouse does not answer at {url}: {reason}; {}", remedy(url, reason))]
     Unreachable {
         /// Address as configured.
         url: String,
         /// What the client said.
+        reason: String,
+    },
+    /// The server's certificate is not trusted, or is that of another host.
+    #[error("the certificate of clickhouse at {url} is not accepted ({reason}): {}", certificate_remedy(reason))]
+    Certificate {
+        /// Address as configured.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server refuses the user or the password.
+    #[error(
+        "clickhouse at {url} refuses the login ({reason}); check clickhouse.user, and the password in \
+         TAPEWIRE_CLICKHOUSE_PASSWORD or in the file that clickhouse.password_file names"
+    )]
+    Login {
+        /// Address as configured.
+        url: String,
+        /// What the server said.
         reason: String,
     },
     /// ClickHouse is overloaded or restarting.
@@ -70,6 +89,8 @@ pub enum StoreError {
 /// ClickHouse's codes for "try again later": timeout, no free connection, network, memory, too many parts or
 /// queries, read-only for now, shutting down.
 const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
+/// Its codes for a user that is not known or not allowed from here, and a password that is wrong or missing.
+const LOGIN: [u32; 4] = [192, 193, 194, 516];
 /// Its codes for a missing table, database or column.
 const NOT_MIGRATED: [u32; 3] = [60, 81, 16];
 /// What code 252 says beside "too many parts", which merges reduce: the rows of one insert are of more partitions than
@@ -97,16 +118,56 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What to do if there is no answer.
+fn remedy(url: &str, reason: &str) -> &'static str {
+    let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    if is_https && reason.contains("wrong version number") {
+        "the port does not speak TLS: name the port for HTTPS in clickhouse.url, or write http://"
+    } else if !is_https && reason.contains("connection closed before message completed") {
+        "if the port is the one for HTTPS, write https:// in clickhouse.url; otherwise see whether it is up"
+    } else {
+        "is it up (`make stack` starts a local one)?"
+    }
+}
+
+/// What to do with a certificate that is not accepted.
+fn certificate_remedy(reason: &str) -> &'static str {
+    if reason.contains("mismatch") {
+        "write the host name that is in the certificate in clickhouse.url"
+    } else if reason.contains("expired") || reason.contains("not yet valid") {
+        "give the server a certificate that is valid now, and see that this machine's clock is right"
+    } else {
+        "name the file with the certificate of its authority in clickhouse.ca_file"
+    }
+}
+
+/// What OpenSSL says of a certificate: `... certificate verify failed:../ssl/x.c:1889: (hostname mismatch): ...`.
+fn about_certificate(reason: &str) -> Option<&str> {
+    let (_, rest) = reason.split_once("certificate verify failed")?;
+    Some(
+        rest.split_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'))
+            .map_or("it can't be verified", |(said, _)| said),
+    )
+}
+
 impl StoreError {
     /// Classifies an error of the client.
     pub(crate) fn from_clickhouse(error: clickhouse::error::Error, url: &str) -> Self {
         use clickhouse::error::Error;
         let (url, reason, code) = (url.to_owned(), with_causes(&error), code(&error));
+        if let (Error::Network(_), Some(said)) = (&error, about_certificate(&reason)) {
+            return Self::Certificate { url, reason: said.to_owned() };
+        }
         match (error, code) {
             (Error::Network(_) | Error::TimedOut, _) => Self::Unreachable { url, reason },
             // The client compares a row's columns with the table's before it sends any.
             (Error::SchemaMismatch(_), _) => Self::NotMigrated { url, reason },
             (_, Some(252)) if reason.contains(TOO_MANY_PARTITIONS) => Self::ClickHouse { url, reason },
+            (_, Some(code)) if LOGIN.contains(&code) => {
+                // What follows is about passwords in files of the server.
+                Self::Login { url, reason: reason.lines().next().unwrap_or_default().to_owned() }
+            }
             (_, Some(code)) if BUSY.contains(&code) => Self::Busy { url, reason },
             (_, Some(code)) if NOT_MIGRATED.contains(&code) => Self::NotMigrated { url, reason },
             _ => Self::ClickHouse { url, reason },
@@ -134,7 +195,42 @@ mod tests {
         assert!(matches!(sorted(parts), StoreError::Busy { .. }));
         let partitions = "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100)";
         assert!(matches!(sorted(partitions), StoreError::ClickHouse { .. }));
+        let login = sorted("Code: 516. DB::Exception: x: Authentication failed: password is incorrect\n\nIf you use");
+        assert!(matches!(login, StoreError::Login { .. }), "{login}");
+        let text = login.to_string();
+        assert!(
+            text.contains("password is incorrect); check clickhouse.user") && !text.contains("If you use"),
+            "{text}"
+        );
         assert!(matches!(sorted("not an answer of ClickHouse"), StoreError::ClickHouse { .. }));
         assert!(StoreError::from_clickhouse(Error::TimedOut, "u").is_retryable());
+    }
+
+    #[test]
+    fn a_connection_that_fails_has_the_remedy_of_its_cause() {
+        let failed = |url: &str, said: &str| {
+            let error = StoreError::from_clickhouse(Error::Network(said.to_owned().into()), url);
+            (error.to_string(), error.is_retryable())
+        };
+        let verify =
+            "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/s.c:1:";
+        for (said, expected) in [
+            ("(unable to get local issuer certificate)", "(unable to get local issuer certificate): name the file"),
+            ("(IP address mismatch): error", "(IP address mismatch): write the host name"),
+            ("(certificate has expired)", "(certificate has expired): give the server"),
+            ("", "(it can't be verified): name the file"),
+        ] {
+            let (text, is_retryable) = failed("https://h:8443", &format!("{verify} {said}"));
+            assert!(text.contains(expected) && text.contains("https://h:8443") && !is_retryable, "{text}");
+        }
+        for (url, said, expected) in [
+            ("https://h:8123", "error:0A00010B:SSL routines:ssl3_get_record:wrong version number", "write http://"),
+            ("http://h:8443", "connection closed before message completed", "write https://"),
+            ("https://h:8443", "connection closed before message completed", "is it up"),
+            ("http://h:8123", "Connection refused (os error 111)", "is it up"),
+        ] {
+            let (text, is_retryable) = failed(url, said);
+            assert!(text.contains(expected) && is_retryable, "{text}");
+        }
     }
 }

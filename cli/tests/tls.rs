@@ -1,0 +1,298 @@
+//! TLS, users and passwords are settings: a replay through Kafka with SASL_SSL and ClickHouse with HTTPS, both of a private
+//! certificate authority. What is wrong with these settings is said with the server and the remedy, soon, and without a
+//! secret.
+//!
+//! The servers are this test's own, from `stack` with `TAPEWIRE_STACK_TLS=1`. Kafka's TLS is Kafka's. The library in which
+//! ClickHouse runs here can't serve HTTPS, so the stack has a proxy that ends TLS in front of it.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use support::{Installation, repository, succeeded};
+
+/// Kafka's client tries for 6 seconds to get an answer.
+const LONGEST: Duration = Duration::from_secs(25);
+
+const SETTINGS: [(&str, &str); 5] = [
+    ("TAPEWIRE_STACK_TLS", "1"),
+    ("TAPEWIRE_KAFKA_PORT", "30092"),
+    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "30093"),
+    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "30123"),
+    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "30000"),
+];
+
+const NEWS: &str = r#"{"id": "a1", "title": "Example Corp raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["EXMP"]}
+{"id": "a2", "title": "Example Corp is sued by its largest customer", "published_at": "2025-05-12T14:01:00Z", "symbols": ["EXMP"]}
+"#;
+
+/// Kafka and ClickHouse with TLS, on ports of their own.
+struct Servers {
+    folder: PathBuf,
+}
+
+impl Servers {
+    fn start(folder: PathBuf) -> Self {
+        let servers = Self { folder };
+        succeeded(servers.stack(&["up"]));
+        servers
+    }
+
+    fn stack(&self, command: &[&str]) -> Output {
+        let mut stack = Command::new("python3");
+        stack.args(["-m", "stack"]).args(command).current_dir(repository());
+        stack.env("TAPEWIRE_STACK_DIR", &self.folder).envs(SETTINGS).output().unwrap()
+    }
+
+    /// The settings with which these servers are reached.
+    fn variables(&self) -> Vec<(String, String)> {
+        let exports = succeeded(self.stack(&["env"]));
+        // `export TAPEWIRE_KAFKA_BROKERS=127.0.0.1:30092`; the folder's name needs no quotes
+        let lines = exports.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
+        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.folder.join("tls").join(file)).unwrap()
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let _ = self.stack(&["down"]);
+    }
+}
+
+/// A setting that is wrong, and what the error has to say of it.
+struct Wrong {
+    what: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    says: &'static [&'static str],
+    code: i32,
+}
+
+const WRONG_PASSWORD: &str = "wr0ng-s3cret";
+
+const CASES: [Wrong; 13] = [
+    Wrong {
+        what: "kafka: a wrong password",
+        variables: &[("TAPEWIRE_KAFKA_SASL_PASSWORD", WRONG_PASSWORD)],
+        says: &["kafka at 127.0.0.1:30092 refuses the login (", "SCRAM-SHA-512", "kafka.sasl_password_file"],
+        code: 1,
+    },
+    Wrong {
+        what: "kafka: a mechanism that the broker does not have",
+        variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SASL_MECHANISMS", "SCRAM-SHA-256")],
+        says: &["kafka at 127.0.0.1:30092 refuses the login (", "PLAIN", "sasl.mechanisms in kafka.properties"],
+        code: 1,
+    },
+    Wrong {
+        what: "kafka: an authority that is not trusted",
+        variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SSL_CA_LOCATION", "other-ca.pem")],
+        says: &["the certificate of kafka at 127.0.0.1:30092 is not accepted", "ssl.ca.location"],
+        code: 1,
+    },
+    Wrong {
+        what: "kafka: a certificate of another host",
+        variables: &[("TAPEWIRE_KAFKA_BROKERS", "localhost:30092")],
+        says: &["the certificate of kafka at localhost:30092 is not accepted", "host name in kafka.brokers"],
+        code: 1,
+    },
+    Wrong {
+        what: "kafka: plain text to a port with TLS",
+        variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL", "SASL_PLAINTEXT")],
+        says: &["no kafka broker answers at 127.0.0.1:30092", "set security.protocol to SSL, SASL_SSL"],
+        code: 3,
+    },
+    Wrong {
+        what: "kafka: no login to a port that wants one",
+        variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SECURITY_PROTOCOL", "SSL")],
+        says: &["no kafka broker answers at 127.0.0.1:30092", "SASL_SSL"],
+        code: 3,
+    },
+    Wrong {
+        what: "kafka: TLS to a port without",
+        // The port of the controller.
+        variables: &[("TAPEWIRE_KAFKA_BROKERS", "127.0.0.1:30093")],
+        says: &["no kafka broker answers at 127.0.0.1:30093", "security.protocol"],
+        code: 3,
+    },
+    Wrong {
+        what: "kafka: a file of authorities that is not there",
+        variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SSL_CA_LOCATION", "nowhere.pem")],
+        says: &["section [kafka]", "ssl.ca.location"],
+        code: 1,
+    },
+    Wrong {
+        what: "clickhouse: a wrong password",
+        variables: &[("TAPEWIRE_CLICKHOUSE_PASSWORD", WRONG_PASSWORD)],
+        says: &["clickhouse at https://127.0.0.1:30123 refuses the login (", "clickhouse.password_file"],
+        code: 1,
+    },
+    Wrong {
+        what: "clickhouse: an authority that is not trusted",
+        variables: &[("TAPEWIRE_CLICKHOUSE_CA_FILE", "")],
+        says: &["the certificate of clickhouse at https://127.0.0.1:30123 is not accepted (", "clickhouse.ca_file"],
+        code: 1,
+    },
+    Wrong {
+        what: "clickhouse: a certificate of another host",
+        variables: &[("TAPEWIRE_CLICKHOUSE_URL", "https://localhost:30123")],
+        says: &[
+            "the certificate of clickhouse at https://localhost:30123 is not accepted (",
+            "mismatch",
+            "host name that is in the certificate",
+        ],
+        code: 1,
+    },
+    Wrong {
+        what: "clickhouse: plain text to a port with TLS",
+        variables: &[("TAPEWIRE_CLICKHOUSE_URL", "http://127.0.0.1:30123")],
+        says: &["clickhouse does not answer at http://127.0.0.1:30123", "write https:// in clickhouse.url"],
+        code: 3,
+    },
+    Wrong {
+        what: "clickhouse: a file of authorities that has none",
+        variables: &[("TAPEWIRE_CLICKHOUSE_CA_FILE", "news.jsonl")],
+        says: &["clickhouse.ca_file", "news.jsonl has no certificate"],
+        code: 2,
+    },
+];
+
+fn both(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Makes an authority that has signed nothing.
+fn another_authority(folder: &Path) {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj"]);
+    openssl.args(["/CN=another", "-keyout", "other.key", "-out", "other-ca.pem"]);
+    succeeded(openssl.current_dir(folder).output().unwrap());
+}
+
+/// The settings that docs/running.md shows, with the places of these servers.
+fn documented(servers: &Servers, folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(repository().join("docs/running.md")).unwrap();
+    let (_, section) = text.split_once("## TLS and SASL").unwrap();
+    let mut example = section.split("```").nth(1).unwrap().strip_prefix("toml\n").unwrap().to_owned();
+    let file = |name: &str| servers.folder.join("tls").join(name).to_str().unwrap().to_owned();
+    for (shown, here) in [
+        ("kafka-1:9093", "127.0.0.1:30092".to_owned()),
+        ("clickhouse:8443", "127.0.0.1:30123".to_owned()),
+        ("/run/secrets/kafka", file("kafka.password")),
+        ("/run/secrets/clickhouse", file("clickhouse.password")),
+        ("/etc/tapewire/ca.pem", file("ca.pem")),
+    ] {
+        assert!(example.contains(shown), "{shown} is not in {example}");
+        example = example.replace(shown, &here);
+    }
+    let path = folder.join("documented.toml");
+    std::fs::write(&path, example).unwrap();
+    path
+}
+
+/// What a command with a wrong setting says.
+fn said(place: &Installation, arguments: &[&str], wrong: &Wrong) -> String {
+    let began = Instant::now();
+    let mut command = place.tapewire();
+    command.args(arguments).envs(wrong.variables.iter().copied()).env("TAPEWIRE_LOG", "debug");
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (text, took) = (both(&output), began.elapsed());
+    println!("{} ({:.1} s): {}", wrong.what, took.as_secs_f64(), text.lines().last().unwrap_or_default());
+    assert_eq!(output.status.code(), Some(wrong.code), "{}: {text}", wrong.what);
+    assert!(took < LONGEST, "{} took {took:?}", wrong.what);
+    text
+}
+
+#[test]
+fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
+    if std::env::var("TAPEWIRE_KAFKA_BROKERS").is_err() {
+        println!("skipped: tls: TAPEWIRE_KAFKA_BROKERS is not set, so servers are not wanted");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let servers = Servers::start(folder.path().join("servers"));
+    let (kafka, clickhouse) = (servers.read("kafka.password"), servers.read("clickhouse.password"));
+    let secrets = [kafka.as_str(), clickhouse.as_str(), WRONG_PASSWORD];
+    let variables = servers.variables();
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let key = format!("X-ClickHouse-Key: {clickhouse}");
+    let authority = servers.folder.join("tls/ca.pem");
+    let curl = ["--cacert", authority.to_str().unwrap(), "-H", "X-ClickHouse-User: tapewire", "-H", &key];
+    let mut place = Installation::with("tls", "https://127.0.0.1:30123", &curl, &variables);
+    let topics = succeeded(servers.stack(&["tool", "topics", "--list"]));
+    assert!(topics.contains("-sentiment"), "Kafka's own tools are given the password, too: {topics}");
+    place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
+    place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
+    another_authority(place.folder.path());
+
+    let doctor = both(&place.tapewire().arg("doctor").env("TAPEWIRE_MASSIVE_API_KEY", "none").output().unwrap());
+    for line in [
+        "kafka                  answers at 127.0.0.1:30092",
+        "answers at https://127.0.0.1:30123",
+        "topics' database       they are read into database",
+    ] {
+        assert!(doctor.contains(line), "{line} is not in {doctor}");
+    }
+
+    let bars = (0..90).flat_map(|minute| {
+        let time = format!("2025-05-12T{:02}:{:02}:00Z", 14 + minute / 60, minute % 60);
+        ["EXMP", "MKT"].map(|symbol| format!("{symbol},{time},100,101,99,{},100\n", 100 + minute % 3))
+    });
+    let write = |name: &str, text: &str| std::fs::write(place.folder.path().join(name), text).unwrap();
+    write("news.jsonl", NEWS);
+    write("bars.csv", &format!("symbol,start,open,high,low,close,volume\n{}", bars.collect::<String>()));
+    place.set("TAPEWIRE_LOG", "debug");
+    let roles = [place.role("sentiment"), place.role("join")];
+    let mut replay = place.tapewire();
+    replay.args(["replay", "--send-only", "--run", "tls", "--benchmark", "MKT"]);
+    let replayed = replay.args(["--news", "news.jsonl", "--bars", "bars.csv"]).output().unwrap();
+    let mut all = both(&replayed);
+    assert!(replayed.status.success(), "{all}");
+    assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact WHERE ret_60m IS NOT NULL"), 2, "{all}");
+    drop(roles);
+
+    let documented = documented(&servers, place.folder.path());
+    let mut command = place.tapewire();
+    command.arg("--config").arg(documented).arg("migrate");
+    for (name, _) in &variables {
+        command.env_remove(name);
+    }
+    let migrated = succeeded(command.output().unwrap());
+    assert!(migrated.contains("already at version"), "{migrated}");
+
+    std::thread::scope(|scope| {
+        let cases = CASES.each_ref().map(|wrong| (wrong, scope.spawn(|| said(&place, &["migrate"], wrong))));
+        for (wrong, case) in cases {
+            let text = case.join().unwrap();
+            let last = text.lines().last().unwrap_or_default();
+            assert!(wrong.says.iter().all(|part| last.contains(part)), "{}: {last}", wrong.what);
+            all += &text;
+        }
+    });
+    // A role does not wait for a server that refuses it, and doctor has the line of every server.
+    all += &said(&place, &["run", "--role", "join"], &CASES[0]);
+    let both_wrong: Vec<(&str, &str)> = CASES[0].variables.iter().chain(CASES[9].variables).copied().collect();
+    let doctor = both(&place.tapewire().arg("doctor").envs(both_wrong).output().unwrap());
+    for line in
+        ["problem  kafka                  kafka at 127.0.0.1:30092 refuses", "problem  clickhouse             the cert"]
+    {
+        assert!(doctor.contains(line), "{line} is not in {doctor}");
+    }
+    all += &doctor;
+
+    for log in ["sentiment.log", "join.log"] {
+        all += &std::fs::read_to_string(place.folder.path().join(log)).unwrap();
+    }
+    for log in ["kafka/kafka.log", "kafka/kafka.out", "clickhouse/clickhouse.log", "clickhouse/clickhouse.out"] {
+        all += &std::fs::read_to_string(servers.folder.join(log)).unwrap();
+    }
+    assert!(all.contains("tapewire_bus") || all.contains("librdkafka"), "logs are looked at");
+    for secret in secrets {
+        let line = all.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "a password is in: {}", line.unwrap_or_default().replace(secret, "***"));
+    }
+}
