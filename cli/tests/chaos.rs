@@ -256,7 +256,7 @@ async fn tables_are_the_same_after_faults_in_any_order() {
     }
     let folder = tempfile::tempdir().unwrap();
     let Some((news, bars)) = small_market("chaos", folder.path(), ARTICLES) else { return };
-    let servers = Servers::start(folder.path().join("servers"), 21_000, "UTC");
+    let servers = Servers::start(folder.path().join("servers"), 21_000, &[]);
     let mut undisturbed = Market::start("calm", &servers, &news, &bars);
     undisturbed.wait_for_end();
     let expected = undisturbed.checked();

@@ -101,7 +101,8 @@ fn tables_are_the_same_whatever_is_killed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let Some((news, bars)) = small_market("kills", folder.path(), ARTICLES) else { return };
-    let servers = Servers::start(folder.path().join("servers"), 25_000, "America/New_York");
+    let servers =
+        Servers::start(folder.path().join("servers"), 25_000, &[("TAPEWIRE_CLICKHOUSE_ZONE", "America/New_York")]);
 
     let undisturbed = disturbed("undisturbed", &servers, &news, &bars, |_, _, _| {});
     assert_zone(&servers, &news, &undisturbed);

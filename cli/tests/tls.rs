@@ -11,58 +11,22 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use support::servers::Servers;
 use support::{Installation, repository, succeeded};
 
 /// Kafka's client tries for 6 seconds to get an answer.
 const LONGEST: Duration = Duration::from_secs(25);
 
-const SETTINGS: [(&str, &str); 5] = [
-    ("TAPEWIRE_STACK_TLS", "1"),
-    ("TAPEWIRE_KAFKA_PORT", "30092"),
-    ("TAPEWIRE_KAFKA_CONTROLLER_PORT", "30093"),
-    ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", "30123"),
-    ("TAPEWIRE_CLICKHOUSE_TCP_PORT", "30000"),
-];
-
 const NEWS: &str = r#"{"id": "a1", "title": "Example Corp raises its outlook", "published_at": "2025-05-12T14:00:00Z", "symbols": ["EXMP"]}
 {"id": "a2", "title": "Example Corp is sued by its largest customer", "published_at": "2025-05-12T14:01:00Z", "symbols": ["EXMP"]}
 "#;
 
-/// Kafka and ClickHouse with TLS, on ports of their own.
-struct Servers {
-    folder: PathBuf,
-}
-
-impl Servers {
-    fn start(folder: PathBuf) -> Self {
-        let servers = Self { folder };
-        succeeded(servers.stack(&["up"]));
-        servers
-    }
-
-    fn stack(&self, command: &[&str]) -> Output {
-        let mut stack = Command::new("python3");
-        stack.args(["-m", "stack"]).args(command).current_dir(repository());
-        stack.env("TAPEWIRE_STACK_DIR", &self.folder).envs(SETTINGS).output().unwrap()
-    }
-
-    /// The settings with which these servers are reached.
-    fn variables(&self) -> Vec<(String, String)> {
-        let exports = succeeded(self.stack(&["env"]));
-        // `export TAPEWIRE_KAFKA_BROKERS=127.0.0.1:30092`; the folder's name needs no quotes
-        let lines = exports.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
-        lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-
-    fn read(&self, file: &str) -> String {
-        std::fs::read_to_string(self.folder.join("tls").join(file)).unwrap()
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let _ = self.stack(&["down"]);
-    }
+/// The settings with which the servers are reached.
+fn variables(servers: &Servers) -> Vec<(String, String)> {
+    let exports = servers.stack(&["env"]);
+    // `export TAPEWIRE_KAFKA_BROKERS=127.0.0.1:30092`; the folder's name needs no quotes
+    let lines = exports.lines().map(|line| line.strip_prefix("export ").unwrap().split_once('=').unwrap());
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A setting that is wrong, and what the error has to say of it.
@@ -214,16 +178,17 @@ fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let servers = Servers::start(folder.path().join("servers"));
-    let (kafka, clickhouse) = (servers.read("kafka.password"), servers.read("clickhouse.password"));
+    let servers = Servers::start(folder.path().join("servers"), 30_000, &[("TAPEWIRE_STACK_TLS", "1")]);
+    let password = |file: &str| std::fs::read_to_string(servers.folder.join("tls").join(file)).unwrap();
+    let (kafka, clickhouse) = (password("kafka.password"), password("clickhouse.password"));
     let secrets = [kafka.as_str(), clickhouse.as_str(), WRONG_PASSWORD];
-    let variables = servers.variables();
+    let variables = variables(&servers);
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let key = format!("X-ClickHouse-Key: {clickhouse}");
     let authority = servers.folder.join("tls/ca.pem");
     let curl = ["--cacert", authority.to_str().unwrap(), "-H", "X-ClickHouse-User: tapewire", "-H", &key];
     let mut place = Installation::with("tls", "https://127.0.0.1:30123", &curl, &variables);
-    let topics = succeeded(servers.stack(&["tool", "topics", "--list"]));
+    let topics = servers.stack(&["tool", "topics", "--list"]);
     assert!(topics.contains("-sentiment"), "Kafka's own tools are given the password, too: {topics}");
     place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// Both servers, on ports of their own. They are stopped at the end of the test.
 pub struct Servers {
-    folder: PathBuf,
+    /// Where their data and logs are.
+    pub folder: PathBuf,
     settings: Vec<(&'static str, String)>,
     /// Address of Kafka.
     pub brokers: String,
@@ -16,16 +17,16 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both. Their ports are `ports` and up to 123 more; ClickHouse is in this time zone.
-    pub fn start(folder: PathBuf, ports: u16, zone: &str) -> Self {
+    /// Starts both. Their ports are `ports` and up to 123 more; further settings of the stack are `variables`.
+    pub fn start(folder: PathBuf, ports: u16, variables: &[(&'static str, &str)]) -> Self {
         let port = |own: u16| (ports + own).to_string();
-        let settings = vec![
-            ("TAPEWIRE_CLICKHOUSE_ZONE", zone.to_owned()),
+        let mut settings = vec![
             ("TAPEWIRE_KAFKA_PORT", port(92)),
             ("TAPEWIRE_KAFKA_CONTROLLER_PORT", port(93)),
             ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", port(123)),
             ("TAPEWIRE_CLICKHOUSE_TCP_PORT", port(0)),
         ];
+        settings.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
         let brokers = format!("127.0.0.1:{}", port(92));
         let clickhouse = format!("http://127.0.0.1:{}", port(123));
         let servers = Self { folder, settings, brokers, clickhouse };
@@ -40,8 +41,8 @@ impl Servers {
         command
     }
 
-    /// What the command printed.
-    fn stack(&self, arguments: &[&str]) -> String {
+    /// What a command of `python3 -m stack` printed.
+    pub fn stack(&self, arguments: &[&str]) -> String {
         succeeded(self.command(arguments).output().unwrap())
     }
 
