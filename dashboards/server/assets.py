@@ -15,23 +15,23 @@ import yaml
 BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 VERSION = "1.0.0"
 UNFILTERED = "No filter"
-# Each label has the same colour in all charts.
+# Each label has the same colour in all charts, with a contrast to white of at least 3 to 1.
 LABEL_COLORS = {
     "positive": "#1a9a6c",
-    "neutral": "#b4bcc6",
+    "neutral": "#8b95a1",
     "negative": "#d64550",
-    "not scored": "#e3e7ec",
+    "not scored": "#5c6773",
     "Mean score": "#22577a",
-    "return": "#8fb8d6",
+    "return": "#5b95bd",
     "abnormal return": "#22577a",
     "After positive news": "#1a9a6c",
     "After neutral news": "#8b95a1",
     "After negative news": "#d64550",
     "Close": "#22577a",
-    "Mean of 20": "#8fb8d6",
-    "Upper band": "#b4bcc6",
-    "Lower band": "#b4bcc6",
-    "VWAP": "#e09f3e",
+    "Mean of 20": "#5b95bd",
+    "Upper band": "#8b95a1",
+    "Lower band": "#8b95a1",
+    "VWAP": "#c07f1d",
 }
 
 

@@ -51,6 +51,7 @@ class Browser:
             raise PageError(f"Chromium does not start: {error.msg}") from None
         try:
             self.driver.set_page_load_timeout(WAIT_SECONDS)
+            self.driver.set_script_timeout(WAIT_SECONDS)
             self._log_in(password)
         except BaseException:
             self.__exit__()
@@ -72,6 +73,11 @@ class Browser:
         height = "return Math.max(...[...document.querySelectorAll('*')].map(e => e.scrollHeight))"
         self.wait("the page's height", lambda: self.driver.execute_script(height) > HEIGHT / 2)
         self.driver.set_window_size(WIDTH, self.driver.execute_script(height) + 150)
+        self.settle()
+
+    def resize(self, width: int) -> None:
+        """Makes the window as wide as this and waits until all charts are drawn again."""
+        self.driver.set_window_size(width, self.driver.get_window_size()["height"])
         self.settle()
 
     def settle(self) -> None:

@@ -3,9 +3,13 @@
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Superset imports this file at the end of its own `config`, so the defaults can be read from there.
 from superset import config
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
 
 HOME = Path(os.environ["TAPEWIRE_SUPERSET_HOME"])
 
@@ -17,24 +21,63 @@ SQLALCHEMY_ENGINE_OPTIONS = {"connect_args": {"timeout": 30}}
 
 # Shown in the window title.
 APP_NAME = "tapewire"
+# What a screen reader says of a canvas: its series. The values are in the table that the menu of the chart offers; the
+# text that ECharts makes of them has times as milliseconds since 1970.
+CANVAS = {
+    "general": {"withoutTitle": "Chart"},
+    "series": {
+        "single": {"prefix": "", "withName": " of {seriesName}", "withoutName": ""},
+        "multiple": {
+            "prefix": " of {seriesCount} series: ",
+            "withName": "{seriesName}",
+            "withoutName": "{seriesType}",
+            "separator": {"middle": "; ", "end": ""},
+        },
+    },
+    "data": {
+        "allData": "",
+        "partialData": "",
+        "withName": "",
+        "withoutName": "",
+        "separator": {"middle": "", "end": ""},
+    },
+}
+# For all charts. The legend is without the buttons that select all series or invert the selection.
+CHARTS = {"legend": {"selector": False}, "aria": {"enabled": True, "label": CANVAS}}
+# Superset draws the second line of a label over the first.
+CHARTS_BY_TYPE = {"echarts_timeseries_bar": {"xAxis": {"axisLabel": {"lineHeight": 16}}}}
+# Where a token is for text, its contrast is at least 4.5 to 1, also on the grey of a table's row. The tables of bundle/
+# name tokens and not colours, so that they can be read in both themes.
 THEME_DEFAULT = {
     **config.THEME_DEFAULT,
     "token": {
         **config.THEME_DEFAULT["token"],
         "brandAppName": APP_NAME,
         "colorPrimary": "#22577a",
+        "colorPrimaryBg": "#e4edf2",
+        "colorPrimaryBgHover": "#d3e1e9",
         "colorLink": "#22577a",
+        "colorSuccess": "#0e7650",
+        "colorSuccessBg": "#eaf6f1",
+        "colorError": "#cf3440",
+        "colorTextPlaceholder": "#6b6b6b",
+        "colorTextTertiary": "#666666",
     },
-    # Hides the buttons that select all series or invert the selection.
-    "echartsOptionsOverrides": {"legend": {"selector": False}},
-    # Superset draws the second line of a label over the first.
-    "echartsOptionsOverridesByChartType": {"echarts_timeseries_bar": {"xAxis": {"axisLabel": {"lineHeight": 16}}}},
+    "echartsOptionsOverrides": CHARTS,
+    "echartsOptionsOverridesByChartType": CHARTS_BY_TYPE,
 }
 THEME_DARK = {
     **config.THEME_DARK,
-    "token": {**config.THEME_DARK["token"], "brandAppName": APP_NAME},
-    "echartsOptionsOverrides": THEME_DEFAULT["echartsOptionsOverrides"],
-    "echartsOptionsOverridesByChartType": THEME_DEFAULT["echartsOptionsOverridesByChartType"],
+    "token": {
+        **config.THEME_DARK["token"],
+        "brandAppName": APP_NAME,
+        "colorPrimaryBg": "#0d2027",
+        "colorError": "#f5737d",
+        "colorTextPlaceholder": "#8c8c8c",
+        "colorTextTertiary": "#8c8c8c",
+    },
+    "echartsOptionsOverrides": CHARTS,
+    "echartsOptionsOverridesByChartType": CHARTS_BY_TYPE,
 }
 LANGUAGES = {"en": {"flag": "us", "name": "English"}}
 
@@ -60,7 +103,7 @@ HTML_SANITIZATION_SCHEMA_EXTENSIONS = {
     "tagNames": ["svg", "g", "line", "rect", "circle", "path", "text", "title"],
     "attributes": {
         "*": ["className"],
-        "svg": ["viewBox", "preserveAspectRatio"],
+        "svg": ["viewBox", "preserveAspectRatio", "role", "ariaLabel"],
         "g": ["transform"],
         "line": ["x1", "x2", "y1", "y2"],
         "rect": ["x", "y", "width", "height"],
@@ -91,3 +134,14 @@ TALISMAN_CONFIG = {
     "force_https": False,
     "session_cookie_secure": False,
 }
+
+
+def _say_language(response: "Response") -> "Response":
+    if response.mimetype == "text/html" and not response.direct_passthrough:
+        response.set_data(response.get_data().replace(b"<html>", b'<html lang="en">', 1))
+    return response
+
+
+def FLASK_APP_MUTATOR(app: "Flask") -> None:
+    """Superset's page does not say its language, by which a screen reader chooses how to speak."""
+    app.after_request(_say_language)

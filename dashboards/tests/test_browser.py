@@ -5,7 +5,10 @@ import unittest
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from unittest.mock import patch
 
+import accessibility
 import browser
+
+from stack.settings import from_environment
 
 # The fields are there at once; two seconds later a script empties them and begins to listen.
 SLOW_LOGIN = b"""<form onsubmit="return false"><input name=username><input name=password><button>In</button></form>
@@ -19,13 +22,17 @@ SLOW_LOGIN = b"""<form onsubmit="return false"><input name=username><input name=
 WITHOUT_ROWS = b"""<div data-test="dashboard-component-chart-holder"><span class="header-title">Alerts</span>
 <div class="ant-empty">No data</div></div>"""
 
+# A field and a heading as they should be, and grey text on white.
+PALE = b"""<!DOCTYPE html><html lang=en><title>Pale</title><main><h1>Pale</h1><input aria-label=name>
+<p style="color: #aaa; background: #fff">hard to read</p></main></html>"""
+
 
 class Page(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        pages = {"/login/": SLOW_LOGIN, "/superset/dashboard/empty": WITHOUT_ROWS}
+        pages = {"/login/": SLOW_LOGIN, "/superset/dashboard/empty": WITHOUT_ROWS, "/pale": PALE}
         self.wfile.write(pages.get(self.path, b"in"))
 
     def log_message(self, *_):
@@ -52,6 +59,14 @@ class Pages(unittest.TestCase):
             with browser.Browser(self.url, "secret", may_be_empty) as window:
                 window.driver.get(f"{self.url}/superset/dashboard/empty")
                 self.assertEqual(unready, window.unready())
+
+    def test_text_without_contrast_is_found_and_is_not_known(self):
+        with browser.Browser(self.url, "secret") as window:
+            window.driver.get(f"{self.url}/pale")
+            (found,) = accessibility.violations(window, accessibility.axe(from_environment().cache))
+            self.assertEqual(
+                ("color-contrast", "serious", "p", -1), (found.rule, found.impact, found.selector, found.known)
+            )
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ class Bundle(unittest.TestCase):
         self.assertEqual(len(ids), len(set(ids)))
         self.assertEqual("e590c2c0-6b91-54e8-8623-890c82e4aef6", assets.identify("dashboard/news-and-tape"))
 
+    def test_colours_of_charts_stand_out(self):
+        for label, colour in assets.LABEL_COLORS.items():
+            # Relative luminance and contrast as WCAG 2.1 defines them.
+            shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+            red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+            luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+            self.assertGreaterEqual(1.05 / (luminance + 0.05), 3, label)
+
     def test_pages_refresh_themselves(self):
         self.assertEqual({30}, {page["metadata"]["refresh_frequency"] for page in self.pages})
 

@@ -8,10 +8,13 @@ import unittest
 from pathlib import Path
 from typing import ClassVar
 
+import accessibility
 import database
 import seed
-from browser import Browser
+from browser import POLL_SECONDS, WIDTH, Browser
 from local.service import FIRST_PAGE, Superset
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 
 from stack.settings import Settings, from_environment
 
@@ -31,20 +34,37 @@ COLOURS = """
         return [...seen].map(colour => '#' + colour.toString(16).padStart(6, '0'));
     });
 """
+# Whether the element with the keyboard's focus is the one sought, whether one can see that it has it, and what it is.
+# The field of a choice has no border of its own: the box around it shows the focus. While the bar of filters makes room
+# for a choice, only the body may have it; the next Tab goes on.
+FOCUS = """
+    const focused = document.activeElement;
+    const style = getComputedStyle(focused.closest('.ant-select')?.querySelector('.ant-select-selector') ?? focused);
+    const outlined = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1;
+    const shadowed = !/^(none|rgba\\(0, 0, 0, 0\\))/.test(style.boxShadow);
+    const visible = outlined || shadowed || focused === document.body;
+    return [focused.matches(arguments[0]), visible, focused.outerHTML.slice(0, 200)];
+"""
+# An outline may appear gradually.
+FOCUS_SECONDS = 5
+# More presses of Tab than lead to anything that is looked for.
+MOST_STOPS = 80
 
 
 superset: Superset
 folder: Path
+axe: str
 
 
 def setUpModule():
-    global superset, folder
+    global superset, folder, axe
     unittest.addModuleCleanup(database.drop)
     database.create()
     database.insert(seed.rows())
     database.insert(seed.rows(seed.OTHER_RUN, **seed.EARLIER))
     folder = Path(tempfile.mkdtemp(prefix="tapewire-dashboards-"))
     unittest.addModuleCleanup(shutil.rmtree, folder)
+    axe = accessibility.axe(from_environment().cache)
     superset = Superset(Settings(folder=folder, cache=from_environment().cache), PORT)
     os.environ["TAPEWIRE_CLICKHOUSE_DATABASE"] = database.NAME
     os.environ["TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE"] = str(database.bi_password_file())
@@ -93,6 +113,28 @@ class Visit(unittest.TestCase):
         self.assertGreater(height, least_height)
         if wanted:
             print(f"picture: {picture}")
+
+    def assert_anyone_can_use_it(self) -> None:
+        """At each width all charts are drawn, nothing is cut off, and axe finds nothing but what is known.
+
+        What is known has to be found too, so that the list stays short.
+        """
+        self.addCleanup(self.browser.resize, WIDTH)
+        seen = set()
+        for width in accessibility.WIDTHS:
+            self.browser.resize(width)
+            cut_off = "return document.documentElement.scrollWidth - window.innerWidth"
+            self.assertLessEqual(self.browser.driver.execute_script(cut_off), 0, f"{width} pixels are too few")
+            found = accessibility.violations(self.browser, axe)
+            if any(violation.known < 0 for violation in found):
+                # Perhaps of a chart that was being refreshed.
+                self.browser.settle()
+                found = accessibility.violations(self.browser, axe)
+            new = [str(violation) for violation in found if violation.known < 0]
+            self.assertEqual([], new, f"{width} pixels wide:\n" + "\n".join(new))
+            seen |= {violation.known for violation in found}
+        gone = [entry for number, entry in enumerate(accessibility.KNOWN) if number not in seen]
+        self.assertEqual([], gone, "no longer there: remove it from KNOWN")
 
     def figures(self) -> list[str]:
         return [figure.text for figure in self.browser.all(".tw-strip b")]
@@ -150,7 +192,7 @@ class Opening(Visit):
         companies, sentiment, coefficient = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
         self.assertLessEqual({"#1a9a6c", "#d64550"}, companies)
         self.assertIn("#22577a", sentiment)
-        self.assertLessEqual({"#8fb8d6", "#22577a"}, coefficient)
+        self.assertLessEqual({"#5b95bd", "#22577a"}, coefficient)
 
     def test_lists_what_the_price_did_next(self):
         rows = self.rows(1)
@@ -160,6 +202,9 @@ class Opening(Visit):
         self.assertEqual(f"{newest['entry_price']:,.2f}", rows[0][6])
         self.assertEqual(f"{newest['ret_15m'] * 100:+.2f}%", rows[0][8].replace("−", "-"))
         self.assertEqual("N/A", rows[0][9], "the 60 minutes reach beyond the close")
+
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
 
     def test_picture(self):
         self.save_picture(least_height=1800)
@@ -196,6 +241,9 @@ class Operations(Visit):
         self.assertIn(seed.UNREADABLE, [row[3] for row in letters])
         self.assertIn(f"<i>{seed.RUN}</i>", letters[0][4])
 
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
+
     def test_picture(self):
         self.save_picture(least_height=1500)
 
@@ -225,6 +273,9 @@ class Impact(Visit):
         self.assertLessEqual({"#1a9a6c", "#8b95a1", "#d64550"}, reactions)
         self.assertGreater(len(scatter), 3)
 
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
+
     def test_picture(self):
         self.save_picture(least_height=1500)
 
@@ -251,7 +302,10 @@ class Market(Visit):
     def test_draws_prices_and_indicators(self):
         prices, indicators = (set(colours) for colours in self.browser.driver.execute_script(COLOURS))
         self.assertGreater(len(prices), len(seed.COMPANIES))
-        self.assertLessEqual({"#22577a", "#8fb8d6", "#e09f3e"}, indicators)
+        self.assertLessEqual({"#22577a", "#5b95bd", "#c07f1d"}, indicators)
+
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
 
     def test_picture(self):
         self.save_picture(least_height=1400)
@@ -281,6 +335,53 @@ class Changes(Visit):
         self.browser.all(APPLY)[0].click()
         time.sleep(1)
         self.browser.settle()
+
+    def press(self, keys: str) -> None:
+        """Presses keys, whatever has the focus."""
+        ActionChains(self.browser.driver).send_keys(keys).perform()
+
+    def tab_to(self, what: str, visibly: bool = True) -> None:
+        """Presses Tab until an element of this selector has the focus.
+
+        If `visibly`, it shows on every element on the way.
+        """
+        for _ in range(MOST_STOPS):
+            self.press(Keys.TAB)
+            deadline = time.monotonic() + FOCUS_SECONDS
+            reached, visible, element = self.browser.driver.execute_script(FOCUS, what)
+            while visibly and not visible:
+                self.assertLess(time.monotonic(), deadline, f"nothing shows that it has the focus: {element}")
+                time.sleep(POLL_SECONDS)
+                reached, visible, element = self.browser.driver.execute_script(FOCUS, what)
+            if reached:
+                return
+        self.fail(f"{MOST_STOPS} presses of Tab do not lead to {what}")
+
+    def test_the_keyboard_is_enough(self):
+        # To the list of pages and back. On the list, which is Superset's, the menu doesn't show the focus.
+        self.tab_to("#main-menu a[href*='/dashboard/list']")
+        self.press(Keys.ENTER)
+        self.browser.wait("the list of pages", lambda: self.browser.all(f"td a[href*='/{FIRST_PAGE}']"))
+        self.tab_to(f"td a[href*='/{FIRST_PAGE}']", visibly=False)
+        self.press(Keys.ENTER)
+        self.browser.wait("the page", lambda: self.browser.all(PANELS))
+        self.browser.settle()
+        # A filter.
+        self.tab_to("#NATIVE_FILTER-symbol")
+        self.press("CYGN")
+        self.browser.wait("the choice", lambda: self.browser.all(".ant-select-item-option-active[title='CYGN']"))
+        self.press(Keys.ENTER)
+        self.press(Keys.ESCAPE)
+        self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
+        # The bar of filters makes room for what was chosen.
+        self.browser.settle()
+        self.tab_to(APPLY)
+        self.press(Keys.ENTER)
+        stories = [row for row in seed.rows()["mentions"] if row["symbol"] == "CYGN"]
+        self.browser.wait("the articles of CYGN", lambda: self.figures()[:1] == [str(len(stories))])
+        self.browser.settle()
+        # The first article.
+        self.tab_to("td a[href]")
 
     def test_symbol_filter(self):
         self.choose("symbol", "CYGN")

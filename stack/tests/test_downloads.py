@@ -181,7 +181,7 @@ class DownloadTest(unittest.TestCase):
 
 class ManifestTest(unittest.TestCase):
     def test_every_entry_is_pinned(self) -> None:
-        for service in ("kafka", "clickhouse"):
+        for service in ("kafka", "clickhouse", "axe"):
             artifacts = downloads.load(service)
             self.assertEqual(len({a.path for a in artifacts}), len(artifacts))
             for artifact in artifacts:
@@ -193,8 +193,9 @@ class ManifestTest(unittest.TestCase):
                         self.assertGreater(part.size, 0)
 
     def test_it_has_what_pin_asks_for(self) -> None:
-        pinned = {a.name: a.version for service in ("kafka", "clickhouse") for a in downloads.load(service)}
+        pinned = {a.name: a.version for service in ("kafka", "clickhouse", "axe") for a in downloads.load(service)}
         self.assertEqual(pinned[pin.CHDB], pin.CHDB_VERSION)
+        self.assertEqual(pinned[pin.AXE], pin.AXE_VERSION)
         asked = re.findall(r"<artifactId>(.*)</artifactId>\s*<version>(.*)</version>", pin.POM.read_text())
         self.assertIn("kafka_2.13", dict(asked))
         for name, version in asked:
