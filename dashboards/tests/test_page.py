@@ -333,6 +333,7 @@ class Changes(Visit):
         self.browser.wait(f"{value} among the choices", click_option)
         self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
         self.browser.all(APPLY)[0].click()
+        self.browser.wait("the choice to be taken", lambda: not self.browser.all(APPLY)[0].is_enabled())
         time.sleep(1)
         self.browser.settle()
 
