@@ -3,7 +3,9 @@
 use super::progress::{Days, Progress, State};
 use super::{Backfill, BackfillOptions, after, day_of, start_of};
 use crate::IngestError;
-use crate::providers::{ActionList, ActionsRequest, PageGuard, PriceSource, ProviderError, Subscription};
+use crate::providers::{
+    ActionList, ActionsRequest, BarWidth, BarsRequest, PageGuard, PriceSource, ProviderError, Subscription,
+};
 use jiff::{Span, Timestamp};
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
@@ -24,7 +26,7 @@ pub(super) fn check_past(
 ) -> Result<(), IngestError> {
     let (name, to) = (source.name(), options.to);
     let is_missing = |symbol| state.bars_from(name, symbol, options.from) <= to;
-    match source.reaches_back_to(now) {
+    match source.reaches_back_to(BarWidth::Minute, now) {
         Some(reach) if start_of(after(to)) <= reach && symbols.iter().any(is_missing) => {
             Err(IngestError::Config(format!(
                 "{name} has bars since {} only, and none of {} to {to}: leave it out of --prices, or choose later days",
@@ -123,15 +125,16 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         let last_day = self.options.to;
         let begun = self.state.bars_from(name, symbol, self.options.from);
         let is_cut = |reach: &Timestamp| begun <= last_day && start_of(begun) < *reach;
-        let cut = source.reaches_back_to(self.clock.now()).filter(is_cut);
+        let cut = source.reaches_back_to(BarWidth::Minute, self.clock.now()).filter(is_cut);
         let mut first = cut.map_or(begun, day_of);
         while first <= last_day {
             let until = first.saturating_add(Span::new().days(DAYS_AT_ONCE)).min(after(last_day));
             let (from, end) = (start_of(first), start_of(until));
+            let to = Timestamp::from_microsecond(end.as_microsecond() - 1).unwrap_or(end);
+            let request = BarsRequest::minutes(symbol, from, to);
             let (mut cursor, mut guard) = (None, PageGuard::default());
             loop {
-                let to = Timestamp::from_microsecond(end.as_microsecond() - 1).unwrap_or(end);
-                let page = self.retried(name, || source.bars_page(symbol, from, to, cursor.as_ref())).await?;
+                let page = self.retried(name, || source.bars_page(&request, cursor.as_ref())).await?;
                 let next = guard.next(name, &page, |bar| bar.start)?;
                 let last = page.items.iter().map(|bar| bar.start).max();
                 for bar in page.items.into_iter().filter(|bar| (from..end).contains(&bar.start)) {
