@@ -242,6 +242,70 @@ fn a_backfill_goes_on_after_a_kill_and_doubles_nothing() {
 }
 
 #[test]
+fn daily_bars_are_fetched_beside_minutes_and_after_a_kill_each_is_there_once() {
+    let Some(place) = Installation::new("daily") else { return };
+    let provider = Provider::start(&place, "2025-06-02T21:00:00Z", "1", &["simulator.faults.rate_limit_every=5"]);
+    let backfill = |from: &str, further: &[&str]| {
+        let mut command = place.tapewire();
+        let days =
+            ["--from", from, "--to", "2025-06-02", "--symbols", "AAPL,MSFT", "--prices", "massive", "--news", "none"];
+        provider.with(command.arg("backfill").args(days).args(further));
+        command
+    };
+    let daily = |run: &str| {
+        let bars = format!("FROM bars FINAL WHERE run = '{run}' AND width_s = 86400");
+        let sums = "symbol, count(), uniqExact(start), round(sum(close), 4), min(start), max(start), any(width_s)";
+        place.query(&format!("SELECT {sums} {bars} GROUP BY symbol ORDER BY symbol"))
+    };
+    let days = ["--bar-width", "1d"];
+    let whole = succeeded(backfill("2025-05-01", &[&days[..], &["--run", "whole"]].concat()).output().unwrap());
+    let found = daily("whole");
+    // 22 sessions, without Memorial Day. A bar is that of its session, from the open.
+    assert_eq!(found.lines().count(), 3, "{whole} {found}");
+    for line in found.lines() {
+        let parts: Vec<&str> = line.split('\t').collect();
+        assert_eq!(parts[1..3], ["22", "22"], "{found}");
+        assert!(parts[4].starts_with("2025-05-01 13:30:00") && parts[5].starts_with("2025-06-02 13:30:00"), "{found}");
+    }
+
+    // A request a second, so that it is killed between two symbols.
+    let slow = [&days[..], &["--run", "parts", "--requests-per-minute", "60"]].concat();
+    let path = place.folder.path().join("state/backfill-parts.json");
+    let noted = || std::fs::read_to_string(&path).unwrap_or_default();
+    let mut child: Process =
+        backfill("2025-05-01", &slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().into();
+    wait_until("the first symbol is noted", || noted().contains("\"SPY\":"));
+    child.kill_9();
+    assert!(noted().contains("\"ended\":false") && !noted().contains("\"MSFT\":"), "{}", noted());
+    succeeded(backfill("2025-05-01", &slow).output().unwrap());
+    assert_eq!(daily("parts"), found);
+    let again = succeeded(backfill("2025-05-01", &slow).output().unwrap());
+    assert!(again.contains("every day of it was sent before"), "{again}");
+
+    // A run with minutes gets its days later, and the minutes are not sent again.
+    succeeded(backfill("2025-05-30", &["--run", "both"]).output().unwrap());
+    let both_widths = ["--run", "both", "--bar-width", "1m,1d", "--daily-from", "2025-05-01"];
+    let added = succeeded(backfill("2025-05-30", &both_widths).output().unwrap());
+    assert!(added.contains(" 66 bars"), "22 days of three symbols: {added}");
+    assert_eq!(daily("both"), found);
+    let closes = "SELECT uniqExact(last) FROM (SELECT width_s, argMax(close, start) AS last FROM bars FINAL \
+                  WHERE run = 'both' AND symbol = 'SPY' AND start < '2025-05-31' GROUP BY width_s)";
+    assert_eq!(place.count(closes), 1, "a day closes at the price of its last minute");
+
+    let halts = place
+        .tapewire()
+        .args(["backfill", "--from", "2025-05-30", "--to", "2025-05-30", "--news", "none"])
+        .args(["--prices", "nasdaq_halts", "--symbols", "AAPL", "--bar-width", "1d"])
+        .output()
+        .unwrap();
+    assert!(!halts.status.success() && both(&halts).contains("These have daily bars: alpaca"), "{}", both(&halts));
+    let without_days = backfill("2025-05-30", &["--daily-from", "2025-05-01"]).output().unwrap();
+    assert!(both(&without_days).contains("needs --bar-width 1d"), "{}", both(&without_days));
+    let hours = backfill("2025-05-30", &["--bar-width", "1h"]).output().unwrap();
+    assert!(hours.status.code() == Some(2) && both(&hours).contains("there are 1m and 1d"), "{}", both(&hours));
+}
+
+#[test]
 fn subscriptions_in_a_file_take_effect_without_a_restart_and_a_wrong_file_never() {
     let Some(place) = Installation::new("subscriptions") else { return };
     let provider = Provider::start(&place, "2025-06-02T18:00:00Z", "60", &[]);

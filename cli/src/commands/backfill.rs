@@ -8,16 +8,18 @@ use crate::{account, report, roles};
 use clap::Args;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 use tapewire_bus::Producer;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::backfill::{self, BackfillOptions, Filled, Progress, Sources};
-use tapewire_ingest::replay::Summary;
+use tapewire_ingest::providers::BarWidth;
+use tapewire_ingest::replay::{Summary, bar_width};
 use tapewire_runtime::{Clock, Shutdown};
 use tapewire_sentiment::Queue;
 
-/// Fetches news, minute bars, splits and dividends of past days from the configured sources, and sends them through the topics,
+/// Fetches news, bars, splits and dividends of past days from the configured sources, and sends them through the topics,
 /// the worker, the joiner and the tables.
 ///
 /// They become a run of their own, as a replay does: an article counts as known --delay after its publication, or after its
@@ -26,7 +28,11 @@ use tapewire_sentiment::Queue;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire backfill --from 2025-05-01 --to 2025-05-31\n  \
     tapewire backfill --from 2025-05-01 --to 2025-05-31 --prices massive --symbols AAPL,MSFT --requests-per-minute 5\n  \
-    tapewire backfill --from 2025-05-12 --to 2025-05-12 --news none --prices binance --symbols X:BTCUSDT\n\n\
+    tapewire backfill --from 2025-05-12 --to 2025-05-12 --news none --prices binance --symbols X:BTCUSDT\n  \
+    tapewire backfill --from 2025-05-01 --to 2025-05-31 --bar-width 1m,1d --daily-from 2024-05-01 --run may\n  \
+    tapewire study --run may --days 5\n\n\
+    Daily bars are those of regular sessions, with prices as printed. A year of them takes a request or two for each symbol.\n\
+    `tapewire study --days` needs half a year of them, or of minute bars, before the news: 130 sessions.\n\n\
     It is a run of its own, as a replay of files is: an article counts as known --delay after its publication, or\n\
     after its last edit where the provider says when that was. In the run `live` it would count from now on. An article that\n\
     was edited since has its last text.\n\n\
@@ -49,6 +55,12 @@ pub struct Backfill {
     /// Symbols, together with the benchmark [default: those of each price source]
     #[arg(long, value_name = "SYMBOL,...", value_delimiter = ',', value_parser = symbol)]
     symbols: Vec<Symbol>,
+    /// Widths of the bars: 1m, of a minute (five from coinbase), and 1d, of a day [default: 1m]
+    #[arg(long, value_name = "WIDTH,...", value_delimiter = ',', value_parser = width)]
+    bar_width: Vec<BarWidth>,
+    /// First day of the daily bars, at most that of --from [default: --from]
+    #[arg(long, value_name = "DAY")]
+    daily_from: Option<Date>,
     /// Name of the run in topics and tables [default: backfill-FROM-TO]
     #[arg(long)]
     run: Option<String>,
@@ -74,6 +86,12 @@ impl Backfill {
                 "--from {} --to {}: the range has to begin before its end, and end before today",
                 self.from, self.to
             );
+            return Err(UsageError(words).into());
+        }
+        if let Some(day) = self.daily_from
+            && (day > self.from || !self.widths().contains(&BarWidth::Day))
+        {
+            let words = format!("--daily-from {day}: it has to be at most --from, and needs --bar-width 1d or 1m,1d");
             return Err(UsageError(words).into());
         }
         let sources = self.sources(&config)?;
@@ -106,6 +124,9 @@ impl Backfill {
             to: self.to,
             delay: self.delay,
             pause,
+            widths: self.widths(),
+            daily_from: self.daily_from.unwrap_or(self.from),
+            calendars: config.join.calendars.clone(),
             benchmarks: benchmarks.cloned().collect(),
             find_companies,
             again: self.again,
@@ -130,7 +151,18 @@ impl Backfill {
             }
             news = with_past;
         }
-        let names = chosen(&self.prices, &config.prices.sources);
+        let mut names = chosen(&self.prices, &config.prices.sources);
+        if self.prices.is_empty() && self.widths().contains(&BarWidth::Day) {
+            let clock = Clock::wall();
+            let lacks_days = |name: &String| {
+                config.providers.price_source(name, &clock).is_ok_and(|source| !source.has_daily_bars())
+            };
+            let (without, with_days): (Vec<String>, Vec<String>) = names.into_iter().partition(lacks_days);
+            if !without.is_empty() {
+                println!("without {}: they have no daily bars", without.join(", "));
+            }
+            names = with_days;
+        }
         if !self.symbols.is_empty() && names.len() != 1 {
             let words = "--symbols needs one price source; name it with --prices";
             return Err(UsageError(words.into()).into());
@@ -144,7 +176,16 @@ impl Backfill {
             config.providers.check_key(name)?;
         }
         backfill::check_news(&news, &config.providers, &Clock::wall())?;
+        let names: Vec<String> = prices.iter().map(|(name, _)| name.clone()).collect();
+        backfill::check_prices(&names, &self.widths(), &config.providers, &Clock::wall())?;
         Ok(Sources { news, prices })
+    }
+
+    fn widths(&self) -> BTreeSet<BarWidth> {
+        match self.bar_width[..] {
+            [] => [BarWidth::Minute].into(),
+            _ => self.bar_width.iter().copied().collect(),
+        }
     }
 
     /// The symbols of a price source. With --symbols they are those, and its benchmark where the settings have it there.
@@ -162,6 +203,15 @@ impl Backfill {
         }
         (name, symbols)
     }
+}
+
+/// A width that price sources have bars of the past of.
+fn width(text: &str) -> Result<BarWidth, String> {
+    let seconds = bar_width(text).map(|width| width.as_secs());
+    [BarWidth::Minute, BarWidth::Day]
+        .into_iter()
+        .find(|width| seconds == Some(width.seconds().into()))
+        .ok_or_else(|| format!("`{text}` is no width that can be fetched; there are 1m and 1d"))
 }
 
 async fn fill(

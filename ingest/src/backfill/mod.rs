@@ -1,4 +1,4 @@
-//! Backfill: news, bars, splits and dividends of past days from the configured sources, as a run of their own.
+//! Backfill: news, bars of a minute and of a day, splits and dividends of past days from the configured sources, as a run of their own.
 //!
 //! In the live run an article that is fetched today counts as known from today on, which is right there and useless for a
 //! study of last year. So a backfill is a run of its own, like a replay of files: an article counts as known a configured
@@ -11,6 +11,7 @@
 //! interrupted goes on there, and what is sent twice has the same keys. Days that a price source can't show any more are not
 //! noted as done.
 
+mod daily;
 mod prices;
 mod progress;
 #[cfg(test)]
@@ -19,17 +20,21 @@ mod tests;
 pub use progress::{Progress, Sources};
 
 use crate::IngestError;
-use crate::providers::{KnownFrom, NewsRequest, NewsSource, Page, PageGuard, PriceSource, ProvidersConfig, Reject};
+use crate::providers::{
+    BarWidth, KnownFrom, NewsRequest, NewsSource, Page, PageGuard, PriceSource, ProvidersConfig, Reject,
+};
 use crate::state::StateFile;
 use crate::writer::{Sent, Stream, Writer};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use progress::{Days, State};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
+use tapewire_core::exchange::Calendars;
 use tapewire_core::{Article, Run, Symbol, Watermark};
 use tapewire_runtime::{Backoff, Clock, chain};
 
@@ -52,12 +57,28 @@ pub struct BackfillOptions {
     pub delay: Duration,
     /// The time between two requests to the same source, on the wall clock.
     pub pause: Duration,
+    /// How wide the bars are that are fetched.
+    pub widths: BTreeSet<BarWidth>,
+    /// First day of the daily bars, UTC; at most [`BackfillOptions::from`].
+    pub daily_from: Date,
+    /// Where symbols are traded: a daily bar is that of a session.
+    pub calendars: Calendars,
     /// Benchmarks, whose bars go to every partition.
     pub benchmarks: Vec<Symbol>,
     /// News sources whose articles get the companies that are found in them, where the provider names none.
     pub find_companies: Vec<String>,
     /// Whether what was sent before is sent again.
     pub again: bool,
+}
+
+impl BackfillOptions {
+    /// The first day of bars of a width.
+    fn first_day(&self, width: BarWidth) -> Date {
+        match width {
+            BarWidth::Minute => self.from,
+            BarWidth::Day => self.daily_from,
+        }
+    }
 }
 
 /// What a backfill has sent.
@@ -98,6 +119,8 @@ pub async fn run(
     let stored = if options.again { None } else { file.load()? };
     let state = State::continuing(stored, &options)?;
     let news = check_news(&sources.news, providers, &clock)?;
+    let names: Vec<String> = sources.prices.iter().map(|(name, _)| name.clone()).collect();
+    check_prices(&names, &options.widths, providers, &clock)?;
     let mut price_sources: Vec<Arc<dyn PriceSource>> = Vec::new();
     for (name, symbols) in &sources.prices {
         let source = providers.price_source(name, &clock)?;
@@ -144,6 +167,30 @@ pub fn check_news(
         Err(IngestError::Config(words))
     };
     names.iter().map(source).collect()
+}
+
+/// Refuses price sources that lack bars of one of these widths.
+///
+/// # Errors
+/// [`IngestError::Config`] if there is no such source or it has no daily bars, with the names of those that have;
+/// [`IngestError::Provider`] if a setting is missing.
+pub fn check_prices(
+    names: &[String],
+    widths: &BTreeSet<BarWidth>,
+    providers: &ProvidersConfig,
+    clock: &Clock,
+) -> Result<(), IngestError> {
+    if !widths.contains(&BarWidth::Day) {
+        return Ok(());
+    }
+    for name in names {
+        if !providers.price_source(name, clock)?.has_daily_bars() {
+            let others = crate::providers::registry::with_daily_bars().join(", ");
+            let words = format!("{name} has no daily bars; leave it out of --prices. These have daily bars: {others}");
+            return Err(IngestError::Config(words));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a name that a backfill can't have.

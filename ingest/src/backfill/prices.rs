@@ -1,15 +1,34 @@
 //! Bars, splits and dividends of one price source.
 
+use super::daily::placed;
 use super::progress::{Days, Progress, State};
 use super::{Backfill, BackfillOptions, after, day_of, start_of};
 use crate::IngestError;
-use crate::providers::{ActionList, ActionsRequest, PageGuard, PriceSource, ProviderError, Subscription};
+use crate::providers::{
+    ActionList, ActionsRequest, BarWidth, BarsRequest, Page, PageGuard, PriceSource, ProviderError, Reject,
+    Subscription,
+};
+use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
 
-/// Days of bars that are asked for at once: a provider of 50,000 minute bars a page has them in one.
-const DAYS_AT_ONCE: i64 = 30;
+/// Days of bars that are asked for at once: a provider of 50,000 minute bars a page has 30 days in one, and any provider a year
+/// of daily bars in one or two.
+pub(super) fn days_at_once(width: BarWidth) -> i64 {
+    match width {
+        BarWidth::Minute => 30,
+        BarWidth::Day => 366,
+    }
+}
+
+/// What bars of a width are called in messages.
+fn called(width: BarWidth) -> &'static str {
+    match width {
+        BarWidth::Minute => "bars",
+        BarWidth::Day => "daily bars",
+    }
+}
 
 /// Refuses a source that shows none of the days that are missing.
 ///
@@ -23,17 +42,19 @@ pub(super) fn check_past(
     now: Timestamp,
 ) -> Result<(), IngestError> {
     let (name, to) = (source.name(), options.to);
-    let is_missing = |symbol| state.bars_from(name, symbol, options.from) <= to;
-    match source.reaches_back_to(now) {
-        Some(reach) if start_of(after(to)) <= reach && symbols.iter().any(is_missing) => {
-            Err(IngestError::Config(format!(
-                "{name} has bars since {} only, and none of {} to {to}: leave it out of --prices, or choose later days",
-                whole_seconds(reach),
-                options.from
-            )))
+    for &width in &options.widths {
+        let first = options.first_day(width);
+        let is_missing = |symbol| state.bars_from(name, symbol, width, first) <= to;
+        let reach = source.reaches_back_to(width, now).filter(|reach| start_of(after(to)) <= *reach);
+        if let Some(reach) = reach.filter(|_| symbols.iter().any(is_missing)) {
+            return Err(IngestError::Config(format!(
+                "{name} has {} since {} only, and none of {first} to {to}: leave it out of --prices, or choose later days",
+                called(width),
+                whole_seconds(reach)
+            )));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 fn whole_seconds(at: Timestamp) -> Timestamp {
@@ -53,20 +74,34 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         if !without_actions.is_empty() {
             self.actions(name, source, &without_actions).await?;
         }
-        let before = self.filled.bars;
+        // Daily bars first: they take few requests.
+        for width in self.options.widths.clone().into_iter().rev() {
+            self.bars_of_all(name, source, symbols, width).await?;
+        }
+        Ok(())
+    }
+
+    async fn bars_of_all(
+        &mut self,
+        name: &str,
+        source: &Arc<dyn PriceSource>,
+        symbols: &[Symbol],
+        width: BarWidth,
+    ) -> Result<(), IngestError> {
+        let (before, called) = (self.filled.bars, called(width));
         let mut cut = Vec::new();
         for symbol in symbols {
-            cut.extend(self.bars(name, source, symbol).await?.map(|reach| (symbol, reach)));
+            cut.extend(self.bars(name, source, symbol, width).await?.map(|reach| (symbol, reach)));
         }
         if let [(symbol, reach), others @ ..] = &cut[..] {
             let others = if others.is_empty() { String::new() } else { format!(" and {} other symbols", others.len()) };
             let reach = whole_seconds(*reach);
             self.filled.remarks.push(format!(
-                "{name} has bars since {reach} only: earlier days of {symbol}{others} are missing, and not noted as done"
+                "{name} has {called} since {reach} only: earlier days of {symbol}{others} are missing, and not noted as done"
             ));
         }
         if self.filled.bars == before && !symbols.is_empty() && !self.filled.was_complete {
-            self.filled.remarks.push(format!("{name} had no bars that were not sent before"));
+            self.filled.remarks.push(format!("{name} had no {called} that were not sent before"));
         }
         Ok(())
     }
@@ -78,10 +113,10 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         source: &Arc<dyn PriceSource>,
         symbols: &[Symbol],
     ) -> Result<(), IngestError> {
+        let (from, to) = (self.state.first_of_actions(), self.options.to);
         for list in ActionList::ALL {
-            let request =
-                ActionsRequest { list, symbols: symbols.to_vec(), from: self.options.from, to: self.options.to };
-            let (mut cursor, mut guard) = (None, PageGuard::default());
+            let request = ActionsRequest { list, symbols: symbols.to_vec(), from, to };
+            let (mut cursor, mut guard) = (None, PageGuard::of_symbols(symbols.len()));
             loop {
                 let page = match self.retried(name, || source.actions_page(&request, cursor.as_ref())).await {
                     Err(IngestError::Provider(ProviderError::Unsupported { .. })) => {
@@ -92,9 +127,8 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
                 };
                 let next =
                     guard.next(name, &page, |action| (action.symbol.clone(), action.ex_date, action.id.clone()))?;
-                let days = self.options.from..=self.options.to;
                 for action in page.items {
-                    if symbols.contains(&action.symbol) && days.contains(&action.ex_date) {
+                    if symbols.contains(&action.symbol) && (from..=to).contains(&action.ex_date) {
                         self.writer.action(action).await?;
                         self.filled.actions += 1;
                     }
@@ -119,31 +153,28 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         name: &str,
         source: &Arc<dyn PriceSource>,
         symbol: &Symbol,
+        width: BarWidth,
     ) -> Result<Option<Timestamp>, IngestError> {
         let last_day = self.options.to;
-        let begun = self.state.bars_from(name, symbol, self.options.from);
+        let begun = self.state.bars_from(name, symbol, width, self.options.first_day(width));
         let is_cut = |reach: &Timestamp| begun <= last_day && start_of(begun) < *reach;
-        let cut = source.reaches_back_to(self.clock.now()).filter(is_cut);
+        let cut = source.reaches_back_to(width, self.clock.now()).filter(is_cut);
         let mut first = cut.map_or(begun, day_of);
         while first <= last_day {
-            let until = first.saturating_add(Span::new().days(DAYS_AT_ONCE)).min(after(last_day));
+            let until = first.saturating_add(Span::new().days(days_at_once(width))).min(after(last_day));
             let (from, end) = (start_of(first), start_of(until));
+            let to = Timestamp::from_microsecond(end.as_microsecond() - 1).unwrap_or(end);
+            let request = BarsRequest { symbol: symbol.clone(), width, from, to };
             let (mut cursor, mut guard) = (None, PageGuard::default());
             loop {
-                let to = Timestamp::from_microsecond(end.as_microsecond() - 1).unwrap_or(end);
-                let page = self.retried(name, || source.bars_page(symbol, from, to, cursor.as_ref())).await?;
+                let page = self.retried(name, || source.bars_page(&request, cursor.as_ref())).await?;
                 let next = guard.next(name, &page, |bar| bar.start)?;
                 let last = page.items.iter().map(|bar| bar.start).max();
-                for bar in page.items.into_iter().filter(|bar| (from..end).contains(&bar.start)) {
-                    // As in a replay, a bar is received when it ends.
-                    let received_at = bar.end();
-                    self.writer.bar(Bar { received_at, ..bar }).await?;
-                    self.filled.bars += 1;
-                }
-                self.rejects(&format!("{name} {}", page.origin), page.rejects).await?;
+                let under_way = self.send_bars(name, &request, page).await?;
                 let missing_from = if next.is_none() { until } else { last.map_or(first, day_of).max(first) };
+                let missing_from = under_way.map_or(missing_from, |day| missing_from.min(day).max(first));
                 let missing_from = if cut.is_some() { begun } else { missing_from };
-                self.complete(Days::Bars(name, symbol), missing_from).await?;
+                self.complete(Days::Bars(name, symbol, width), missing_from).await?;
                 match next {
                     None => break,
                     next => cursor = next,
@@ -152,5 +183,38 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
             first = until;
         }
         Ok(cut)
+    }
+
+    /// Sends those bars of a page that are within the request; returns the day that is not over, if there is one. As in a
+    /// replay, a bar is received when it ends.
+    async fn send_bars(
+        &mut self,
+        name: &str,
+        request: &BarsRequest,
+        page: Page<Bar>,
+    ) -> Result<Option<Date>, IngestError> {
+        let (mut rejects, mut under_way) = (page.rejects, None);
+        for bar in page.items.into_iter().filter(|bar| (request.from..=request.to).contains(&bar.start)) {
+            let bar = match request.width {
+                BarWidth::Minute => Bar { received_at: bar.end(), ..bar },
+                BarWidth::Day => match placed(&bar, &self.options.calendars, self.clock.now()) {
+                    Ok(Some(bar)) => bar,
+                    Ok(None) => {
+                        under_way = under_way.or(Some(day_of(bar.start)));
+                        continue;
+                    }
+                    Err(reason) => {
+                        // The same bytes each time, so that it stays one dead letter.
+                        let bar = Bar { received_at: bar.end(), ..bar };
+                        rejects.push(Reject::new(&serde_json::json!(bar).to_string(), reason));
+                        continue;
+                    }
+                },
+            };
+            self.writer.bar(bar).await?;
+            self.filled.bars += 1;
+        }
+        self.rejects(&format!("{name} {}", page.origin), rejects).await?;
+        Ok(under_way)
     }
 }

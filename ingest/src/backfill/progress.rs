@@ -1,7 +1,9 @@
 //! How far a backfill is: for the next start, and for the person who waits.
 
+use super::prices::days_at_once;
 use super::{BackfillOptions, after};
 use crate::IngestError;
+use crate::providers::BarWidth;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -24,21 +26,30 @@ pub struct Sources {
 pub(super) enum Days<'a> {
     /// A news source's.
     News(&'a str),
-    /// Those of a symbol of a price source.
-    Bars(&'a str, &'a Symbol),
+    /// Those of a symbol's bars of a width, of a price source.
+    Bars(&'a str, &'a Symbol, BarWidth),
 }
+
+/// By source and symbol, the first day that is not complete.
+type BySymbol = BTreeMap<String, BTreeMap<Symbol, Date>>;
 
 /// The state file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     from: Date,
     to: Date,
+    /// First day of the daily bars, once some were asked for. Files of earlier versions have none.
+    #[serde(default)]
+    daily_from: Option<Date>,
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     delay: Duration,
     /// By source, the first day that is not complete.
     news: BTreeMap<String, Date>,
     /// By source and symbol, the first day that is not complete.
-    bars: BTreeMap<String, BTreeMap<Symbol, Date>>,
+    bars: BySymbol,
+    /// The same of daily bars. Files of earlier versions have none.
+    #[serde(default)]
+    daily_bars: BySymbol,
     /// By source, the symbols whose splits and dividends were sent.
     #[serde(deserialize_with = "actions")]
     actions: BTreeMap<String, BTreeSet<Symbol>>,
@@ -68,16 +79,48 @@ impl State {
     /// [`IngestError::Config`] if the run was begun with another range or delay.
     pub fn continuing(stored: Option<Self>, options: &BackfillOptions) -> Result<Self, IngestError> {
         let (from, to, delay) = (options.from, options.to, options.delay);
-        let (news, bars, actions) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let begun = Self { from, to, delay, news, bars, actions, ended: false };
+        let (news, bars, daily_bars, actions) = Default::default();
+        let daily_from = options.widths.contains(&BarWidth::Day).then_some(options.daily_from);
+        let begun = Self { from, to, daily_from, delay, news, bars, daily_bars, actions, ended: false };
         match stored {
             None => Ok(begun),
-            Some(stored) if (stored.from, stored.to, stored.delay) == (from, to, delay) => Ok(stored.with_symbols()),
+            Some(stored) if (stored.from, stored.to, stored.delay) == (from, to, delay) => {
+                stored.with_symbols().with_daily(daily_from, options)
+            }
             Some(stored) => Err(IngestError::Config(format!(
                 "the run {} was begun for {} to {} with a delay of {:?}; give these again, or another --run",
                 options.run, stored.from, stored.to, stored.delay
             ))),
         }
+    }
+
+    /// Adds the first day of the daily bars.
+    ///
+    /// # Errors
+    /// [`IngestError::Config`] if it was another one.
+    fn with_daily(mut self, daily_from: Option<Date>, options: &BackfillOptions) -> Result<Self, IngestError> {
+        match (self.daily_from, daily_from) {
+            (Some(begun), Some(wanted)) if begun != wanted => {
+                return Err(IngestError::Config(format!(
+                    "the run {} was begun with daily bars since {begun}; give --daily-from {begun}, or another --run",
+                    options.run
+                )));
+            }
+            (None, Some(wanted)) => {
+                if wanted < self.from {
+                    // Splits and dividends were sent of the days from `from` on only.
+                    self.actions.clear();
+                }
+                self.daily_from = Some(wanted);
+            }
+            _ => {}
+        }
+        Ok(self)
+    }
+
+    /// The first ex-date of splits and dividends: daily bars may begin before all others.
+    pub fn first_of_actions(&self) -> Date {
+        self.daily_from.map_or(self.from, |day| day.min(self.from))
     }
 
     /// Adds the symbols of sources without any: those whose bars have been begun, because actions are sent before bars.
@@ -103,16 +146,24 @@ impl State {
         self.news.get(name).copied().unwrap_or(from)
     }
 
-    pub fn bars_from(&self, name: &str, symbol: &Symbol, from: Date) -> Date {
-        self.bars.get(name).and_then(|symbols| symbols.get(symbol)).copied().unwrap_or(from)
+    pub fn bars_from(&self, name: &str, symbol: &Symbol, width: BarWidth, from: Date) -> Date {
+        let bars = match width {
+            BarWidth::Minute => &self.bars,
+            BarWidth::Day => &self.daily_bars,
+        };
+        bars.get(name).and_then(|symbols| symbols.get(symbol)).copied().unwrap_or(from)
     }
 
     /// Notes the first day that is missing; whether that is news.
     pub fn reached(&mut self, of: Days<'_>, missing_from: Date) -> bool {
         let before = match of {
             Days::News(name) => self.news.insert(name.to_owned(), missing_from),
-            Days::Bars(name, symbol) => {
-                self.bars.entry(name.to_owned()).or_default().insert(symbol.clone(), missing_from)
+            Days::Bars(name, symbol, width) => {
+                let bars = match width {
+                    BarWidth::Minute => &mut self.bars,
+                    BarWidth::Day => &mut self.daily_bars,
+                };
+                bars.entry(name.to_owned()).or_default().insert(symbol.clone(), missing_from)
             }
         };
         before != Some(missing_from)
@@ -120,9 +171,9 @@ impl State {
 }
 
 /// How much is done, in days of a source, or of a symbol of a price source.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Progress {
-    /// What is being fetched: `massive AAPL`.
+    /// What is being fetched: `massive AAPL`, or `massive AAPL daily`.
     pub what: String,
     /// The first day of it that is missing.
     pub day: Date,
@@ -132,11 +183,40 @@ pub struct Progress {
     pub total: u64,
     /// The time that the rest will take if it goes on as since the start; `None` before anything is done.
     pub left: Option<Duration>,
-    from: Date,
-    /// Days that had been done before the start.
-    before: u64,
+    /// [`Progress::work`] that had been done before the start.
+    before: f64,
     began: Timestamp,
-    by_part: BTreeMap<String, u64>,
+    by_part: BTreeMap<String, Part>,
+}
+
+/// One source, or one width of bars of one symbol of a price source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    first: Date,
+    /// Days that are done.
+    done: u64,
+    /// Days there are.
+    total: u64,
+    /// The time that a day takes, in that of a day of minute bars.
+    cost: f64,
+}
+
+impl Days<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::News(name) => name.to_owned(),
+            Self::Bars(name, symbol, BarWidth::Minute) => format!("{name} {symbol}"),
+            Self::Bars(name, symbol, BarWidth::Day) => format!("{name} {symbol} daily"),
+        }
+    }
+
+    /// What takes time are requests.
+    fn cost(self) -> f64 {
+        match self {
+            Self::News(_) => 1.0,
+            Self::Bars(_, _, width) => days_at_once(BarWidth::Minute) as f64 / days_at_once(width) as f64,
+        }
+    }
 }
 
 fn days(from: Date, until: Date) -> u64 {
@@ -146,19 +226,31 @@ fn days(from: Date, until: Date) -> u64 {
 impl Progress {
     pub(super) fn new(options: &BackfillOptions, sources: &Sources, state: &State, clock: &Clock) -> Self {
         let mut by_part = BTreeMap::new();
+        let mut add = |of: Days<'_>, first: Date, missing_from: Date| {
+            let (done, total) = (days(first, missing_from), days(first, after(options.to)));
+            by_part.insert(of.name(), Part { first, done, total, cost: of.cost() });
+        };
         for name in &sources.news {
-            by_part.insert(name.clone(), days(options.from, state.news_from(name, options.from)));
+            add(Days::News(name), options.from, state.news_from(name, options.from));
         }
         for (name, symbols) in &sources.prices {
-            for symbol in symbols {
-                let first = state.bars_from(name, symbol, options.from);
-                by_part.insert(format!("{name} {symbol}"), days(options.from, first));
+            for (symbol, &width) in
+                symbols.iter().flat_map(|symbol| options.widths.iter().map(move |width| (symbol, width)))
+            {
+                let first = options.first_day(width);
+                add(Days::Bars(name, symbol, width), first, state.bars_from(name, symbol, width, first));
             }
         }
-        let total = days(options.from, after(options.to)) * by_part.len() as u64;
-        let done = by_part.values().sum();
+        let sum = |of: fn(&Part) -> u64| by_part.values().map(of).sum();
+        let (done, total) = (sum(|part| part.done), sum(|part| part.total));
         let (what, day, began) = (String::new(), options.from, clock.now());
-        Self { what, day, done, total, left: None, from: options.from, before: done, began, by_part }
+        let progress = Self { what, day, done, total, left: None, before: 0.0, began, by_part };
+        Self { before: progress.work(|part| part.done), ..progress }
+    }
+
+    /// How much some days of each part are, in days of minute bars.
+    fn work(&self, days: fn(&Part) -> u64) -> f64 {
+        self.by_part.values().map(|part| days(part) as f64 * part.cost).sum()
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -166,17 +258,17 @@ impl Progress {
     }
 
     pub(super) fn reached(&mut self, of: Days<'_>, missing_from: Date, clock: &Clock) {
-        self.what = match of {
-            Days::News(name) => name.to_owned(),
-            Days::Bars(name, symbol) => format!("{name} {symbol}"),
-        };
+        self.what = of.name();
         self.day = missing_from;
-        self.by_part.insert(self.what.clone(), days(self.from, missing_from));
-        self.done = self.by_part.values().sum();
+        if let Some(part) = self.by_part.get_mut(&self.what) {
+            part.done = days(part.first, missing_from);
+        }
+        self.done = self.by_part.values().map(|part| part.done).sum();
         let passed: Duration = clock.now().duration_since(self.began).max(SignedDuration::ZERO).unsigned_abs();
-        let fetched = self.done.saturating_sub(self.before);
-        let rest = self.total.saturating_sub(self.done) as f64;
-        self.left = (fetched > 0).then(|| passed.mul_f64(rest / fetched as f64));
+        let work = self.work(|part| part.done);
+        let (fetched, rest) = (work - self.before, (self.work(|part| part.total) - work).max(0.0));
+        self.left =
+            (fetched > 0.0).then(|| Duration::try_from_secs_f64(passed.as_secs_f64() * rest / fetched).ok()).flatten();
     }
 }
 
@@ -193,6 +285,9 @@ mod tests {
             to: date(2025, 5, 10),
             delay: Duration::from_secs(1),
             pause: Duration::ZERO,
+            widths: [BarWidth::Minute].into(),
+            daily_from: date(2025, 5, 1),
+            calendars: tapewire_core::exchange::Calendars::default(),
             benchmarks: Vec::new(),
             find_companies: Vec::new(),
             again: false,
@@ -214,7 +309,7 @@ mod tests {
             "actions":["tape"],"ended":false}"#;
         let state = State::continuing(Some(serde_json::from_str(earlier).unwrap()), &options()).unwrap();
         assert_eq!(state.without_actions("tape", &symbols), symbols[1..]);
-        assert_eq!(state.bars_from("tape", &symbols[0], date(2025, 5, 1)), date(2025, 5, 2));
+        assert_eq!(state.bars_from("tape", &symbols[0], BarWidth::Minute, date(2025, 5, 1)), date(2025, 5, 2));
     }
 
     #[test]
@@ -223,7 +318,7 @@ mod tests {
         let symbol = Symbol::new("EXMP").unwrap();
         assert!(state.reached(Days::News("wire"), date(2025, 5, 4)));
         assert!(!state.reached(Days::News("wire"), date(2025, 5, 4)));
-        state.reached(Days::Bars("tape", &symbol), date(2025, 5, 11));
+        state.reached(Days::Bars("tape", &symbol, BarWidth::Minute), date(2025, 5, 11));
         let stored: State = serde_json::from_slice(&serde_json::to_vec(&state).unwrap()).unwrap();
         let state = State::continuing(Some(stored.clone()), &options()).unwrap();
         assert_eq!(state.news_from("wire", date(2025, 5, 1)), date(2025, 5, 4));
@@ -238,5 +333,51 @@ mod tests {
         assert_eq!((progress.done, progress.total, progress.is_done()), (13, 20, false));
         progress.reached(Days::News("wire"), date(2025, 5, 11), &clock);
         assert!(progress.is_done() && progress.left == Some(Duration::ZERO), "{progress:?}");
+    }
+
+    #[test]
+    fn daily_bars_may_begin_earlier_and_then_splits_are_fetched_of_all_their_days() {
+        let symbols = [Symbol::new("EXMP").unwrap()];
+        let mut state = State::continuing(None, &options()).unwrap();
+        state.note_actions("tape", &symbols);
+        assert_eq!(state.first_of_actions(), date(2025, 5, 1));
+        let both = || [BarWidth::Minute, BarWidth::Day].into();
+        let earlier = BackfillOptions { widths: both(), daily_from: date(2024, 5, 1), ..options() };
+        let state = State::continuing(Some(state), &earlier).unwrap();
+        assert_eq!(
+            (state.first_of_actions(), state.without_actions("tape", &symbols)),
+            (date(2024, 5, 1), symbols.to_vec())
+        );
+        let sources = Sources { news: Vec::new(), prices: vec![("tape".into(), symbols.to_vec())] };
+        assert_eq!(Progress::new(&earlier, &sources, &state, &Clock::wall()).total, 10 + 375);
+        // Without daily bars the day that was given for them does not matter.
+        let state = State::continuing(Some(state), &options()).unwrap();
+        let other = BackfillOptions { widths: both(), ..options() };
+        let error = State::continuing(Some(state), &other).unwrap_err().to_string();
+        assert!(error.contains("--daily-from 2024-05-01"), "{error}");
+    }
+
+    #[test]
+    fn daily_bars_have_days_of_their_own_and_take_little_of_the_time_that_is_left() {
+        let symbol = Symbol::new("EXMP").unwrap();
+        let options =
+            BackfillOptions { widths: [BarWidth::Minute, BarWidth::Day].into(), to: date(2026, 4, 30), ..options() };
+        let mut state = State::continuing(None, &options).unwrap();
+        let bars = |width| Days::Bars("tape", &symbol, width);
+        state.reached(bars(BarWidth::Day), date(2025, 6, 1));
+        let from = |width| state.bars_from("tape", &symbol, width, options.from);
+        assert_eq!((from(BarWidth::Minute), from(BarWidth::Day)), (options.from, date(2025, 6, 1)));
+
+        let sources = Sources { news: Vec::new(), prices: vec![("tape".into(), vec![symbol.clone()])] };
+        let start: Timestamp = "2026-05-02T00:00:00Z".parse().unwrap();
+        let clock = Clock::accelerated(start, 1.0);
+        let state = State::continuing(None, &options).unwrap();
+        let mut progress = Progress::new(&options, &sources, &state, &clock);
+        // As if a year of daily bars had taken 10 s.
+        progress.began = clock.now() - SignedDuration::from_secs(10);
+        progress.reached(bars(BarWidth::Day), date(2026, 5, 1), &clock);
+        assert_eq!((progress.what.as_str(), progress.done, progress.total), ("tape EXMP daily", 365, 730));
+        let left = progress.left.unwrap().as_secs_f64();
+        assert!((left - 122.0).abs() < 3.0, "twelve requests for minutes are left, of about 10 s: {left}");
     }
 }

@@ -8,8 +8,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use std::collections::BTreeMap;
 use tapewire_bus::{Consumer, Event, KafkaConfig, Topic, Topics};
-use tapewire_core::NewsRecord;
-use tapewire_core::record::News;
+use tapewire_core::record::{News, Tape};
+use tapewire_core::{Bar, NewsRecord, TapeRecord};
 use tapewire_testkit::{at, symbol};
 
 fn kafka() -> (MockCluster<'static, DefaultProducerContext>, KafkaConfig) {
@@ -28,6 +28,9 @@ fn options(from: Date, to: Date) -> BackfillOptions {
         to,
         delay: Duration::from_secs(1),
         pause: Duration::ZERO,
+        widths: [BarWidth::Minute].into(),
+        daily_from: from,
+        calendars: Calendars::default(),
         benchmarks: Vec::new(),
         find_companies: Vec::new(),
         again: false,
@@ -110,4 +113,82 @@ async fn days_that_a_price_source_has_no_longer_are_said_and_not_noted_as_done()
     }
     let error = backfill(date(2026, 7, 1), date(2026, 7, 2), "none").await.unwrap_err().to_string();
     assert!(error.contains("none of 2026-07-01 to 2026-07-02: leave it out of --prices"), "{error}");
+}
+
+/// The bars of the topic, up to the end of the run: symbol, width, start, receipt.
+async fn bars(config: &KafkaConfig) -> Vec<(String, u32, Timestamp, Timestamp)> {
+    let mut consumer = Consumer::new(config, "readers", &[Topic::Bars], |committed, _| committed).unwrap();
+    let mut bars = Vec::new();
+    loop {
+        let Event::Record(record) = consumer.next().await.unwrap() else { continue };
+        match TapeRecord::decode(&record.payload).unwrap().body {
+            Tape::Bar(bar) => bars.push((bar.symbol.to_string(), bar.width_s, bar.start, bar.received_at)),
+            Tape::BenchmarkBar(_) => {}
+            Tape::Watermark(_) => return bars,
+        }
+    }
+}
+
+/// A chart of Yahoo with a bar for each of these times.
+fn chart(times: &[&str]) -> String {
+    let seconds: Vec<String> = times.iter().map(|time| at(time).as_second().to_string()).collect();
+    let column = vec!["200"; times.len()].join(",");
+    let columns = ["open", "high", "low", "close", "volume"].map(|name| format!("\"{name}\":[{column}]")).join(",");
+    format!(
+        "{{\"chart\":{{\"result\":[{{\"meta\":{{\"currency\":\"USD\",\"symbol\":\"AAPL\",\"dataGranularity\":\"1d\"}},\
+         \"timestamp\":[{}],\"indicators\":{{\"quote\":[{{{columns}}}]}}}}],\"error\":null}}}}",
+        seconds.join(",")
+    )
+}
+
+#[tokio::test]
+async fn daily_bars_are_asked_for_by_the_year_and_that_of_the_day_under_way_is_not_sent() {
+    // A Saturday, too, which has no session, and the last trade of a session that is not over.
+    let times = ["2024-06-03T13:30:00Z", "2025-05-30T13:30:00Z", "2025-05-31T13:30:00Z", "2025-06-03T18:00:00Z"];
+    let server = Server::start(&[("/v8/finance/chart/AAPL", Answered::ok(&chart(&times)))]).await;
+    let mut providers = ProvidersConfig::default();
+    providers.set("yahoo", "rest_url", server.url());
+    let (_cluster, config) = kafka();
+    let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());
+    let backfill = async |clock: &str| {
+        let sources = Sources { news: Vec::new(), prices: vec![("yahoo".into(), vec![symbol("AAPL")])] };
+        let options = options(date(2024, 6, 3), date(2025, 6, 3));
+        let options = BackfillOptions { widths: [BarWidth::Day].into(), ..options };
+        let clock = Clock::accelerated(at(clock), 1.0);
+        let mut days = Vec::new();
+        let report = |progress: &Progress| days.push((progress.what.clone(), progress.day, progress.total));
+        let filled = run(options, sources, &providers, state.path(), producer.clone(), clock, report).await.unwrap();
+        (filled, days)
+    };
+    let (filled, days) = backfill("2025-06-03T18:00:01Z").await;
+    assert_eq!((filled.bars, filled.dead_letters, filled.was_complete), (2, 1, false));
+    let named = |day| ("yahoo AAPL daily".to_owned(), day, 366);
+    assert_eq!(days, [named(date(2025, 6, 3))], "the last day is missing");
+    let asked = server.requests();
+    assert_eq!(asked.len(), 3, "splits, dividends, and a year of bars: {asked:?}");
+    let sent = bars(&config).await;
+    let day = |open: &str, close: &str| ("AAPL".to_owned(), Bar::DAY_S, at(open), at(close));
+    let expected =
+        [day("2024-06-03T13:30:00Z", "2024-06-03T20:00:00Z"), day("2025-05-30T13:30:00Z", "2025-05-30T20:00:00Z")];
+    assert_eq!(sent, expected, "from the open, and received at the close");
+
+    // The same command on the next day fetches what is missing, and then nothing.
+    let (filled, days) = backfill("2025-06-04T01:00:00Z").await;
+    assert_eq!((filled.bars, days), (1, vec![named(date(2025, 6, 4))]));
+    assert!(backfill("2025-06-04T01:00:00Z").await.0.was_complete);
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_source_without_daily_bars_is_refused_and_those_that_have_them_are_named() {
+    let (_cluster, config) = kafka();
+    let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());
+    let sources = Sources { news: Vec::new(), prices: vec![("nasdaq_halts".into(), vec![symbol("AAPL")])] };
+    let options = options(date(2025, 6, 2), date(2025, 6, 3));
+    let options = BackfillOptions { widths: [BarWidth::Minute, BarWidth::Day].into(), ..options };
+    let providers = ProvidersConfig::default();
+    let error = run(options, sources, &providers, state.path(), producer, Clock::wall(), |_| {}).await.unwrap_err();
+    let expected = "nasdaq_halts has no daily bars; leave it out of --prices. These have daily bars: alpaca, alpaca_crypto, \
+                    binance, coinbase, kraken, massive, yahoo";
+    assert!(error.to_string().contains(expected), "{error}");
 }

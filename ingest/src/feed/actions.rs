@@ -195,7 +195,7 @@ impl ActionsFollower {
         request: &ActionsRequest,
         settled: &Notify,
     ) -> Result<Vec<Page<CorporateAction>>, IngestError> {
-        let (mut pages, mut cursor, mut guard) = (Vec::new(), None, PageGuard::default());
+        let (mut pages, mut cursor, mut guard) = (Vec::new(), None, PageGuard::of_symbols(request.symbols.len()));
         loop {
             let page = self.page_with_retry(request, cursor.as_ref(), settled).await?;
             let next = guard.next(self.source.name(), &page, key)?;

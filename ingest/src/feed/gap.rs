@@ -4,7 +4,7 @@ use super::PriceFeed;
 use super::reader::Reader;
 use crate::IngestError;
 use crate::health::SourceHealth;
-use crate::providers::{Cursor, Page, PageGuard, PriceSource};
+use crate::providers::{BarsRequest, Cursor, Page, PageGuard, PriceSource};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -97,8 +97,9 @@ impl Gap {
 
     async fn page_with_retry(&self, cursor: Option<&Cursor>) -> Result<Page<Bar>, IngestError> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let request = BarsRequest::minutes(&self.symbol, self.from, self.to);
         loop {
-            let error = match self.source.bars_page(&self.symbol, self.from, self.to, cursor).await {
+            let error = match self.source.bars_page(&request, cursor).await {
                 Ok(page) => {
                     self.health.answered();
                     return Ok(page);

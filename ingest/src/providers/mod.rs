@@ -283,6 +283,59 @@ pub struct ActionsRequest {
     pub to: Date,
 }
 
+/// How wide bars of the past are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BarWidth {
+    /// A minute, or the least that the source has: [`PriceSource::past_width`].
+    Minute,
+    /// A day.
+    Day,
+}
+
+impl BarWidth {
+    /// In seconds, of a source that has bars of a minute.
+    pub fn seconds(self) -> u32 {
+        match self {
+            Self::Minute => 60,
+            Self::Day => Bar::DAY_S,
+        }
+    }
+}
+
+/// Which bars of the past are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BarsRequest {
+    /// Of which ticker.
+    pub symbol: Symbol,
+    /// How wide.
+    pub width: BarWidth,
+    /// The first moment (UTC) at which a bar may start.
+    pub from: Timestamp,
+    /// The last such moment, included.
+    pub to: Timestamp,
+}
+
+impl BarsRequest {
+    /// For bars of a minute.
+    pub fn minutes(symbol: &Symbol, from: Timestamp, to: Timestamp) -> Self {
+        Self { symbol: symbol.clone(), width: BarWidth::Minute, from, to }
+    }
+
+    /// For bars of a day.
+    pub fn days(symbol: &Symbol, from: Timestamp, to: Timestamp) -> Self {
+        Self { width: BarWidth::Day, ..Self::minutes(symbol, from, to) }
+    }
+
+    /// `path` as [`Page::origin`]: with the width where it is a day, because a reject of such a page can't be read again as
+    /// a minute.
+    pub(crate) fn origin(&self, path: &str) -> String {
+        match self.width {
+            BarWidth::Minute => path.to_owned(),
+            BarWidth::Day => format!("{path} 1d"),
+        }
+    }
+}
+
 /// Something that happened on the market.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MarketEvent {
@@ -316,7 +369,7 @@ impl Frame {
     }
 }
 
-/// A source of prices: live over a connection, and minute bars of the past in pages.
+/// A source of prices: live over a connection, and bars of the past in pages.
 #[async_trait]
 pub trait PriceSource: Send + Sync {
     /// Name of the source as configured.
@@ -339,15 +392,21 @@ pub trait PriceSource: Send + Sync {
         Duration::ZERO
     }
 
-    /// Width of the bars of the past. One that is under way when a gap ends can be fetched this long after.
+    /// Width of the bars of the past that are not daily. One that is under way when a gap ends can be fetched this long after.
     fn past_width(&self) -> SignedDuration {
         SignedDuration::from_mins(1)
     }
 
-    /// The time (UTC) from which on [`PriceSource::bars_page`] has bars, if it is `now`. `None` where only the account's plan
-    /// limits it, or nothing does.
-    fn reaches_back_to(&self, now: Timestamp) -> Option<Timestamp> {
-        let _ = now;
+    /// Whether it has bars of a day, with prices as printed. A source whose daily prices are adjusted for later splits has to
+    /// undo that, or has none.
+    fn has_daily_bars(&self) -> bool {
+        false
+    }
+
+    /// The time (UTC) from which on [`PriceSource::bars_page`] has bars of a width, if it is `now`. `None` where only the
+    /// account's plan limits it, or nothing does.
+    fn reaches_back_to(&self, width: BarWidth, now: Timestamp) -> Option<Timestamp> {
+        let _ = (width, now);
         None
     }
 
@@ -357,18 +416,14 @@ pub trait PriceSource: Send + Sync {
     /// Any [`ProviderError`].
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError>;
 
-    /// One page of a symbol's minute bars that start within `from..=to` (UTC), oldest first; `cursor` as the page
-    /// before named it, `None` for the first.
+    /// One page of a symbol's bars, oldest first; `cursor` as the page before named it, `None` for the first.
+    ///
+    /// Bars of a day are asked for only if [`PriceSource::has_daily_bars`]. One starts at the midnight, of its exchange or of
+    /// UTC, at which its day begins, or at the open of its session. The bar of a day that is not over may be among them.
     ///
     /// # Errors
     /// Any [`ProviderError`].
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError>;
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError>;
 
     /// One page of splits or dividends; `cursor` as the page before named it, `None` for the first. Bars are as printed,
     /// so without them prices of two days can't be compared across one. A source without them leaves this out.
@@ -395,7 +450,7 @@ pub trait PriceSource: Send + Sync {
     async fn probe(&self, subscription: &Subscription, now: Timestamp) -> Result<(), ProviderError> {
         let Some(symbol) = subscription.symbols.first() else { return Ok(()) };
         let from = now.saturating_sub(SignedDuration::from_mins(10)).unwrap_or(now);
-        self.bars_page(symbol, from, now, None).await.map(drop)
+        self.bars_page(&BarsRequest::minutes(symbol, from, now), None).await.map(drop)
     }
 
     /// Reads again what was rejected, with the code of this build.

@@ -22,9 +22,16 @@ pub(crate) struct PageGuard {
     hasher: RandomState,
     pages: usize,
     repeated: usize,
+    /// How many pages may have nothing because each is about another symbol.
+    parts: usize,
 }
 
 impl PageGuard {
+    /// For a list that may have a page for each of this many symbols, and nothing in most pages.
+    pub fn of_symbols(symbols: usize) -> Self {
+        Self { parts: symbols, ..Self::default() }
+    }
+
     /// The cursor of the page after `page`, if there is one. `identity` gives what an item is recognised by.
     ///
     /// # Errors
@@ -44,8 +51,8 @@ impl PageGuard {
         self.repeated = if shows_news { 0 } else { self.repeated + 1 };
         let endless = if !self.cursors.insert(next.clone()) {
             format!("its pages form a circle: page {} leads back to an earlier one", self.pages)
-        } else if self.repeated >= MOST_REPEATED_PAGES {
-            format!("its pages do not end: the last {MOST_REPEATED_PAGES} show nothing that earlier ones did not")
+        } else if self.repeated >= MOST_REPEATED_PAGES + self.parts {
+            format!("its pages do not end: the last {} show nothing that earlier ones did not", self.repeated)
         } else if self.pages >= MOST_PAGES {
             format!("its pages do not end: {MOST_PAGES} have been read")
         } else {
@@ -94,6 +101,15 @@ mod tests {
         assert_eq!(count, 3 + MOST_REPEATED_PAGES, "{words}");
         let (count, words) = followed((0..).map(|number: u64| page(&[number], &number.to_string())));
         assert_eq!(count, MOST_PAGES - 1, "{words}");
+    }
+
+    #[test]
+    fn a_list_with_a_page_for_each_symbol_may_have_a_page_without_items_for_each() {
+        let mut guard = PageGuard::of_symbols(300);
+        for number in 0..299 + MOST_REPEATED_PAGES {
+            assert!(guard.next("wire", &page(&[], &number.to_string()), |item| *item).is_ok(), "{number}");
+        }
+        assert!(guard.next("wire", &page(&[], "last"), |item| *item).is_err());
     }
 
     #[test]

@@ -299,6 +299,15 @@ impl ProvidersConfig {
     }
 }
 
+/// The kinds of the price sources that have daily bars.
+pub fn with_daily_bars() -> Vec<&'static str> {
+    let (providers, clock) = (ProvidersConfig::default(), Clock::wall());
+    let has_them = |kind: &&str| providers.price_source(kind, &clock).is_ok_and(|source| source.has_daily_bars());
+    let mut kinds: Vec<&str> = PROVIDERS.iter().map(|provider| provider.kind).filter(has_them).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
 /// The environment variable that holds the key of the provider called `name`.
 pub fn key_variable(name: &str) -> String {
     format!("TAPEWIRE_{}_API_KEY", name.to_ascii_uppercase())

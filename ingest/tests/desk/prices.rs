@@ -2,11 +2,10 @@
 
 use super::{Desk, parse};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use std::time::Duration;
-use tapewire_core::{Bar, Symbol};
+use tapewire_core::Bar;
 use tapewire_ingest::providers::{
-    Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Subscription,
+    BarsRequest, Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Subscription,
 };
 use url::Url;
 
@@ -34,19 +33,13 @@ impl PriceSource for Desk {
         Ok(Box::new(Polling { desk: self.clone(), url, bars: 0, rejects: 0 }))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        _: Timestamp,
-        _: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         let url = match cursor {
             None => self.http.url(&["prints"]),
             Some(Cursor(url)) => self.http.named_url(url)?,
         };
         let mut page = self.prints(&url).await?;
-        page.items.retain(|bar| bar.symbol == *symbol);
+        page.items.retain(|bar| bar.symbol == request.symbol);
         Ok(page)
     }
 }

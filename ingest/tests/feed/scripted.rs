@@ -3,16 +3,17 @@
 use super::watermark;
 use crate::common::{Kafka, symbol, time, until};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tapewire_core::Bar;
 use tapewire_core::record::Tape;
-use tapewire_core::{Bar, Symbol};
 use tapewire_ingest::IngestError;
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
-use tapewire_ingest::providers::{Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use tapewire_ingest::providers::{
+    BarsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Subscription,
+};
 use tapewire_ingest::writer::Stream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::task::JoinHandle;
@@ -62,13 +63,7 @@ impl PriceSource for Scripted {
         Ok(Box::new(Quiet))
     }
 
-    async fn bars_page(
-        &self,
-        _: &Symbol,
-        _: Timestamp,
-        _: Timestamp,
-        _: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, _: &BarsRequest, _: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         let (takes, page) = (self.answer)(self.requests.fetch_add(1, Ordering::Relaxed));
         self.clock.sleep(takes).await;
         page

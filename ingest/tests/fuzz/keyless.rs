@@ -9,7 +9,7 @@ use tapewire_fuzzkit::{Dice, bounded, fuzz};
 use tapewire_ingest::epoch::is_plausible;
 use tapewire_ingest::instruments::Listing;
 use tapewire_ingest::providers::edgar::tickers::Tickers;
-use tapewire_ingest::providers::{MarketEvent, Page, binance, coinbase, edgar, feeds, gdelt, nasdaq_halts};
+use tapewire_ingest::providers::{BarWidth, MarketEvent, Page, binance, coinbase, edgar, feeds, gdelt, nasdaq_halts};
 
 const WIRE: &str = r#"<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel>
 <item><guid isPermaLink="true">https://wire.test/b.html</guid><link>https://wire.test/b.html</link>
@@ -190,7 +190,9 @@ fn messages_of_binance() {
 fn pages_of_binance() {
     let symbol = Symbol::new("X:BTCUSDT").unwrap();
     messages(&[KLINES], |bytes| {
-        let page = bounded(size(bytes), || binance::parse::bars_page("binance", "/klines", bytes, &symbol, received()));
+        let page = bounded(size(bytes), || {
+            binance::parse::bars_page("binance", "/klines", bytes, &symbol, BarWidth::Minute, received())
+        });
         page.into_iter().flat_map(|page| page.items).for_each(|bar| assert_bar(&bar));
     });
 }

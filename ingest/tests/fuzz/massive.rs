@@ -11,7 +11,7 @@ use tapewire_fuzzkit::{Dice, bounded, fuzz};
 use tapewire_ingest::epoch::{is_plausible, whole_microseconds};
 use tapewire_ingest::providers::massive::parse::{Message, bars_page, frame, news_page};
 use tapewire_ingest::providers::massive::reference::actions_page;
-use tapewire_ingest::providers::{ActionList, ActionsRequest, MarketEvent, Page, Reject};
+use tapewire_ingest::providers::{ActionList, ActionsRequest, BarWidth, MarketEvent, Page, Reject};
 
 const NEWS: &str = r#"{"results":[{"id":"8ec638777ca0","publisher":{"name":"Wire","homepage_url":"https://x.example"},
     "title":"Markets are underestimating","author":"Sam","published_utc":"2024-06-24T18:33:53Z",
@@ -123,7 +123,8 @@ fn assert_bar(bar: &Bar, plain: &Fields, start: &str) {
 fn pages_of_bars() {
     let aapl = Symbol::new("AAPL").unwrap();
     messages(&[BARS, BARS, BARS, FAILED], |bytes| {
-        let page = bounded(bytes.len(), || bars_page("massive", "/v2/aggs", bytes, &aapl, received()));
+        let page =
+            bounded(bytes.len(), || bars_page("massive", "/v2/aggs", bytes, &aapl, BarWidth::Minute, received()));
         let Ok(page) = page else { return };
         assert_page(bytes, page, |bar, plain| {
             assert_bar(bar, plain, "t");

@@ -2,6 +2,7 @@
 
 use super::INPUTS;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use std::panic::RefUnwindSafe;
 use tapewire_core::ticker::Tickers;
 use tapewire_core::{Article, Symbol};
@@ -9,6 +10,7 @@ use tapewire_fuzzkit::json::{Fields, Json, fields, items, message};
 use tapewire_fuzzkit::{Dice, bounded, fuzz};
 use tapewire_ingest::epoch::{is_plausible, of_any_unit, whole_microseconds};
 use tapewire_ingest::providers::items::ItemResult;
+use tapewire_ingest::providers::{ActionList, ActionsRequest};
 use tapewire_ingest::providers::{alpaca, alphavantage, finnhub, json, tiingo, yahoo};
 
 const FINNHUB: &str = r#"{"category":"company","datetime":1616460843,"headline":"Volkswagen in transformation","id":64801070,
@@ -26,6 +28,13 @@ const CHART: &str = r#"{"chart":{"result":[{"meta":{"currency":"USD","symbol":"A
     "timestamp":[1748872800,1748872860,1748872920,1748872925],"indicators":{"quote":[{"open":[200.5,null,201,203],
     "high":[203,null,202.25,203],"low":[189.32000732421875,null,200,203],"close":[190,null,201,203],
     "volume":[1482933,null,0,7]}]}}],"error":null}}"#;
+
+const DAYS: &str = r#"{"chart":{"result":[{"meta":{"currency":"USD","symbol":"AAPL","dataGranularity":"1d"},
+    "timestamp":[1598621400,1598880600,1598967000],"events":{"dividends":{"1596807000":{"amount":0.205,"date":1596807000}},
+    "splits":{"1598880600":{"date":1598880600,"numerator":4,"denominator":1,"splitRatio":"4:1"}}},
+    "indicators":{"quote":[{"open":[126.01249694824219,127.58000183105469,null],"high":[126.5,131.0,null],
+    "low":[124.5,126.0,null],"close":[124.80750274658203,129.0399932861328,null],"volume":[187151424,225702700,null]}]}}],
+    "error":null}}"#;
 
 fn received() -> Timestamp {
     Timestamp::constant(1_748_872_985, 0)
@@ -137,6 +146,28 @@ fn articles_of_alpaca() {
         assert_eq!(article.published_at, whole_microseconds(at));
         let shares = texts(&plain, "symbols").into_iter().filter(|ticker| !ticker.ends_with("USD"));
         assert!(symbols(shares).iter().all(|symbol| article.symbols.contains(symbol)), "{raw}");
+    });
+}
+
+#[test]
+fn days_splits_and_dividends_of_yahoo() {
+    let symbol = Symbol::new("AAPL").unwrap();
+    let lists = [ActionList::Splits, ActionList::Dividends];
+    let requests =
+        lists.map(|list| ActionsRequest { list, symbols: vec![symbol.clone()], from: Date::MIN, to: Date::MAX });
+    messages(&[DAYS], |raw| {
+        let read = || yahoo::daily::bars("yahoo", "/chart", raw.as_bytes(), &symbol, received());
+        let bars = bounded(raw.len(), read).map_or_else(|_| Vec::new(), |page| page.items);
+        for bar in &bars {
+            assert_eq!((bar.fault(), bar.width_s), (None, 86_400), "{raw}");
+            assert!(is_plausible(bar.start), "{raw}");
+        }
+        assert!(bars.windows(2).all(|pair| pair[0].start < pair[1].start), "{raw}");
+        for request in &requests {
+            let read = || yahoo::daily::actions("yahoo", "/chart", raw.as_bytes(), &symbol, request, received());
+            let Ok(page) = bounded(raw.len(), read) else { continue };
+            assert!(page.items.iter().all(|action| action.fault().is_none()), "{raw}");
+        }
     });
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 use tapewire_bus::Topic;
 use tapewire_core::record::Tape;
 use tapewire_core::tape::ActionKind;
-use tapewire_core::{ActionRecord, Bar, CorporateAction, Symbol};
+use tapewire_core::{ActionRecord, Bar, CorporateAction};
 use tapewire_ingest::feed::{PriceFeed, PriceFeedConfig, PricesConfig};
 use tapewire_ingest::providers::{
-    ActionList, ActionsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject, Subscription,
+    ActionList, ActionsRequest, BarsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject,
+    Subscription,
 };
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
 use tapewire_ingest::writer::Stream;
@@ -144,13 +145,7 @@ impl PriceSource for Scripted {
         Ok(Box::new(Quiet))
     }
 
-    async fn bars_page(
-        &self,
-        _: &Symbol,
-        _: Timestamp,
-        _: Timestamp,
-        _: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, _: &BarsRequest, _: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: "/bars".into(), next: None })
     }
 

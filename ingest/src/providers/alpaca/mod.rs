@@ -1,5 +1,5 @@
 //! Alpaca: minute bars, trades and halts of shares in the United States, and minute bars and trades of coins, over two
-//! websockets of one protocol; minute bars of the past and news over REST.
+//! websockets of one protocol; bars of a minute and of a day of the past and news over REST.
 //!
 //! The key has two parts, written as `ID:SECRET`. A pair of coins such as `BTC/USD` is the symbol `X:BTCUSD`.
 
@@ -17,7 +17,7 @@ pub use config::{AlpacaConfig, AlpacaCryptoConfig};
 use super::coins::currencies;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{ApiKey, Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{ApiKey, BarWidth, BarsRequest, Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use parse::Market;
@@ -119,18 +119,17 @@ impl PriceSource for Alpaca {
         if self.market == Market::Coins { super::without_halts(&self.account.name, subscription) } else { Ok(()) }
     }
 
+    fn has_daily_bars(&self) -> bool {
+        true
+    }
+
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
         Ok(Box::new(connection::Connection::open(self, subscription).await?))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
-        let name = self.name_of(symbol)?;
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
+        let BarsRequest { symbol, width, from, to } = request;
+        let (name, from, to) = (self.name_of(symbol)?, *from, *to);
         let path: &[&str] = match self.market {
             Market::Shares => &["v2", "stocks", &name, "bars"],
             Market::Coins => &["v1beta3", "crypto", "us", "bars"],
@@ -139,15 +138,19 @@ impl PriceSource for Alpaca {
         if self.config.feed == TEST {
             return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: url.path().to_owned(), next: None });
         }
-        // The plan of the delayed feed is refused what is younger than 15 minutes.
+        // One exchange's last price of a day is not the official closing price, so bars of a day are those of all
+        // exchanges. Every plan has them once they are 15 minutes old.
+        let is_of_one = self.config.feed == "iex" && *width == BarWidth::Minute;
+        // Plans without the feed of all exchanges are refused what is younger than 15 minutes.
         let youngest = self.http.clock().now().saturating_sub(SignedDuration::from_mins(16)).unwrap_or(Timestamp::MIN);
-        let to = if self.config.feed == DELAYED { to.min(youngest) } else { to };
+        let is_delayed = self.config.feed == DELAYED || self.config.feed == "iex" && !is_of_one;
+        let to = if is_delayed { to.min(youngest) } else { to };
         if to < from {
             return Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: url.path().to_owned(), next: None });
         }
         let (start, end) = (from.to_string(), to.to_string());
         url.query_pairs_mut()
-            .append_pair("timeframe", "1Min")
+            .append_pair("timeframe", if *width == BarWidth::Day { "1Day" } else { "1Min" })
             .append_pair("start", &start)
             .append_pair("end", &end)
             .append_pair("limit", PAGE)
@@ -156,7 +159,7 @@ impl PriceSource for Alpaca {
             Market::Coins => drop(url.query_pairs_mut().append_pair("symbols", &name)),
             Market::Shares => {
                 // What is 15 minutes old is in the history of all exchanges.
-                let feed = if self.config.feed == "iex" { "iex" } else { "sip" };
+                let feed = if is_of_one { "iex" } else { "sip" };
                 url.query_pairs_mut().append_pair("adjustment", "raw").append_pair("feed", feed);
             }
         }
@@ -164,7 +167,8 @@ impl PriceSource for Alpaca {
             url.query_pairs_mut().append_pair("page_token", token);
         }
         let body = self.http.get(&url).await?;
-        let page = parse::bars_page(&self.account.name, url.path(), &body, symbol, self.http.clock().now())?;
-        Ok(Page { origin: format!("{} {symbol}", url.path()), ..page })
+        let (provider, now) = (&self.account.name, self.http.clock().now());
+        let page = parse::bars_page(provider, url.path(), &body, symbol, *width, now)?;
+        Ok(Page { origin: request.origin(&format!("{} {symbol}", url.path())), ..page })
     }
 }

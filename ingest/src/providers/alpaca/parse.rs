@@ -3,7 +3,7 @@
 use super::conditions;
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::coins;
-use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
+use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
 use crate::sale_conditions;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -301,7 +301,7 @@ struct Answer<'a> {
     next_page_token: Option<String>,
 }
 
-/// Reads a page of minute bars of one symbol.
+/// Reads a page of bars of one symbol and width.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`].
@@ -310,6 +310,7 @@ pub fn bars_page(
     path: &str,
     body: &[u8],
     symbol: &Symbol,
+    width: BarWidth,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
@@ -327,7 +328,9 @@ pub fn bars_page(
     };
     let next = answer.next_page_token.filter(|token| !token.is_empty()).map(Cursor);
     // The market only says how a symbol is spelled, and here the symbol is given.
-    Ok(Page::read(path, next, rows, |raw| Ok((bar(raw, Market::Shares, Some(symbol), received_at)?, None))))
+    let read = |raw: &str| bar(raw, Market::Shares, Some(symbol), received_at);
+    // A day starts at midnight, which is the start of a minute, too.
+    Ok(Page::read(path, next, rows, |raw| Ok((Bar { width_s: width.seconds(), ..read(raw)? }, None))))
 }
 
 /// The symbol of `AAPL`, or of `BTC/USD`.

@@ -2,7 +2,9 @@
 
 use super::parse::{Market, Message, frame};
 use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
-use crate::providers::{ApiKey, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject, Subscription};
+use crate::providers::{
+    ApiKey, BarsRequest, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject, Subscription,
+};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_core::{Halt, Trade, TradeCounts};
@@ -277,16 +279,16 @@ async fn bars_of_the_past_come_in_pages_with_both_parts_of_the_key() {
     .await;
     let source = source("ws://127.0.0.1:1", &server.url());
     let (from, to) = (at("2024-01-03T14:30:00Z"), at("2024-01-03T15:00:00Z"));
-    let page = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap();
+    let page = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), None).await.unwrap();
     assert_eq!((page.items.len(), page.rejects.len(), page.items[0].start), (1, 1, from));
-    let last = source.bars_page(&symbol("AAPL"), from, to, page.next.as_ref()).await.unwrap();
+    let last = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), page.next.as_ref()).await.unwrap();
     assert_eq!((last.items.len(), last.next), (0, None));
-    let refused = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap_err();
+    let refused = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), None).await.unwrap_err();
     assert!(matches!(refused, ProviderError::NotAuthorized { .. }), "{refused}");
-    let busy = source.bars_page(&symbol("AAPL"), from, to, None).await.unwrap_err();
+    let busy = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), None).await.unwrap_err();
     assert_eq!(busy.retry_after(), Some(std::time::Duration::from_secs(3)));
     let coin = source_of("alpaca_crypto", "ws://127.0.0.1:1", &server.url(), "PK1:s3cret").unwrap();
-    let page = coin.bars_page(&symbol("X:BTCUSD"), from, to, None).await.unwrap();
+    let page = coin.bars_page(&BarsRequest::minutes(&symbol("X:BTCUSD"), from, to), None).await.unwrap();
     assert_eq!((page.items.len(), page.items[0].symbol.as_str()), (1, "X:BTCUSD"));
     let requests = server.requests();
     assert!(requests.iter().all(|request| request.keys == ["PK1", "s3cret"]), "{requests:?}");
@@ -319,4 +321,29 @@ fn a_correction_with_the_number_of_its_original_is_refused() {
         messages.is_empty() && rejects[0].reason.contains("number of the trade itself"),
         "{messages:?} {rejects:?}"
     );
+}
+
+#[tokio::test]
+async fn daily_bars_are_as_printed_and_those_of_all_exchanges() {
+    let row = |start: &str| {
+        format!("{{\"t\":\"{start}\",\"o\":172.02,\"h\":173.07,\"l\":170.341,\"c\":171.21,\"v\":51861083}}")
+    };
+    let share = format!("{{\"bars\":[{}],\"next_page_token\":null}}", row("2023-09-29T04:00:00Z"));
+    let coins = format!("{{\"bars\":{{\"BTC/USD\":[{}]}}}}", row("2023-09-29T00:00:00Z"));
+    let paths = ["/v2/stocks/AAPL/bars", "/v1beta3/crypto/us/bars"];
+    let server = Server::start(&[(paths[0], Answered::ok(&share)), (paths[1], Answered::ok(&coins))]).await;
+    let (from, to) = (at("2023-01-01T00:00:00Z"), at("2023-12-31T23:59:59Z"));
+    let source = source("ws://127.0.0.1:1", &server.url());
+    let page = source.bars_page(&BarsRequest::days(&symbol("AAPL"), from, to), None).await.unwrap();
+    let bar = &page.items[0];
+    assert_eq!((bar.start, bar.width_s, bar.close), (at("2023-09-29T04:00:00Z"), 86_400, 171.21));
+    assert_eq!(page.origin, "/v2/stocks/AAPL/bars AAPL 1d");
+    let coin = source_of("alpaca_crypto", "ws://127.0.0.1:1", &server.url(), "PK1:s3cret").unwrap();
+    let page = coin.bars_page(&BarsRequest::days(&symbol("X:BTCUSD"), from, to), None).await.unwrap();
+    assert_eq!((page.items[0].start, page.items[0].width_s), (at("2023-09-29T00:00:00Z"), 86_400));
+    assert!(source.has_daily_bars() && coin.has_daily_bars());
+    let asked = server.requests();
+    for part in ["timeframe=1Day", "adjustment=raw", "feed=sip", "start=2023-01-01T00%3A00%3A00Z"] {
+        assert!(asked[0].query.contains(part), "{part}: {asked:?}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Binance: minute bars and trades of coins over a websocket, minute bars of the past over REST.
+//! Binance: minute bars and trades of coins over a websocket, bars of a minute and of a day of the past over REST.
 //!
 //! A pair such as `BTCUSDT` is the symbol `X:BTCUSDT`. A minute without a trade is no bar.
 
@@ -13,9 +13,11 @@ pub use config::BinanceConfig;
 use super::coins::pair_of;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected, Subscription};
+use super::{
+    BarWidth, BarsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected,
+    Subscription,
+};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use parse::Message;
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
@@ -56,30 +58,31 @@ impl PriceSource for Binance {
         super::without_halts(&self.account.name, subscription)
     }
 
+    fn has_daily_bars(&self) -> bool {
+        true
+    }
+
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
         Ok(Box::new(connection::Connection::open(&self.account, &self.config, subscription).await?))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
+        let BarsRequest { symbol, width, from, to } = request;
         let pair = pair_of(&self.account.name, symbol)?;
         let start = cursor.map_or_else(|| from.as_millisecond().to_string(), |Cursor(start)| start.clone());
         let mut url = self.http.url(&["api", "v3", "klines"]);
         url.query_pairs_mut()
             .append_pair("symbol", pair)
-            .append_pair("interval", "1m")
+            .append_pair("interval", if *width == BarWidth::Day { "1d" } else { "1m" })
             .append_pair("startTime", &start)
             .append_pair("endTime", &to.as_millisecond().to_string())
             .append_pair("limit", &parse::PAGE.to_string());
         let body = self.http.get(&url).await?;
-        let page = parse::bars_page(&self.account.name, url.path(), &body, symbol, self.http.clock().now())?;
-        Ok(Page { origin: format!("/api/v3/klines {symbol}"), ..page })
+        let (provider, now) = (&self.account.name, self.http.clock().now());
+        let page = parse::bars_page(provider, url.path(), &body, symbol, *width, now)?;
+        Ok(Page { origin: request.origin(&format!("/api/v3/klines {symbol}")), ..page })
     }
+
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Frame, ProviderError> {
         let (name, received_at) = (&self.account.name, rejected.received_at);
         if rejected.place == "websocket" {
@@ -92,6 +95,6 @@ impl PriceSource for Binance {
         let symbol = rejected.place.strip_prefix("/api/v3/klines ").and_then(|ticker| Symbol::new(ticker).ok());
         let symbol = symbol.ok_or_else(|| rejected.unsupported(name))?;
         let body = format!("[{}]", rejected.raw);
-        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, received_at)?.into())
+        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, BarWidth::Minute, received_at)?.into())
     }
 }

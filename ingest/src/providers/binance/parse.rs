@@ -2,7 +2,7 @@
 
 use crate::epoch::of_any_unit;
 use crate::providers::coins::{Decimal, pair};
-use crate::providers::{Cursor, MarketEvent, Page, ProviderError};
+use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -10,9 +10,6 @@ use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 
 /// Candles in a page, the most that Binance sends.
 pub const PAGE: usize = 1000;
-
-/// A minute, in milliseconds.
-const MINUTE: i64 = 60_000;
 
 /// A message of the websocket.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,7 +170,7 @@ fn bar(symbol: &Symbol, k: &Kline, received_at: Timestamp) -> Result<Option<Bar>
 type Row =
     (i64, Decimal, Decimal, Decimal, Decimal, Decimal, i64, Decimal, u64, Decimal, Decimal, serde::de::IgnoredAny);
 
-/// Reads a page of minute bars. The next page begins after its last row that can be read.
+/// Reads a page of bars of one width. The next page begins after its last row that can be read.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`].
@@ -182,8 +179,10 @@ pub fn bars_page(
     path: &str,
     body: &[u8],
     symbol: &Symbol,
+    width: BarWidth,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
+    let width_ms = i64::from(width.seconds()) * 1000;
     let text = String::from_utf8_lossy(body);
     let rows: Vec<&RawValue> =
         serde_json::from_str(&text).map_err(|error| ProviderError::unreadable(provider, path, error.to_string()))?;
@@ -191,7 +190,7 @@ pub fn bars_page(
         true => {
             // The last row may be one that can't be read; the rows after it are not to be missed.
             let last = rows.iter().rev().find_map(|raw| read::<Row>(raw.get()).ok());
-            let start = last.and_then(|row| row.0.checked_add(MINUTE)).ok_or_else(|| {
+            let start = last.and_then(|row| row.0.checked_add(width_ms)).ok_or_else(|| {
                 ProviderError::unreadable(
                     provider,
                     path,
@@ -204,8 +203,9 @@ pub fn bars_page(
     };
     let page = Page::read(path, next, rows, |raw| {
         let (t, o, h, l, c, v, last, q, n, ..) = read::<Row>(raw)?;
-        if last.checked_sub(t) != Some(MINUTE - 1) {
-            return Err(format!("a minute does not last from {t} to {last}"));
+        if last.checked_sub(t) != Some(width_ms - 1) {
+            let what = if width == BarWidth::Day { "day" } else { "minute" };
+            return Err(format!("a {what} does not last from {t} to {last}"));
         }
         let kline = Kline { t, last, o, h, l, c, v, n: Some(n), x: true, q: Some(q) };
         Ok((bar(symbol, &kline, received_at)?, None))

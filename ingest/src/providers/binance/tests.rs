@@ -2,7 +2,9 @@
 
 use super::parse::{Message, PAGE, bars_page, message};
 use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
-use crate::providers::{Cursor, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
+use crate::providers::{
+    BarWidth, BarsRequest, Cursor, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Rejected, Subscription,
+};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_core::Bar;
@@ -163,13 +165,13 @@ async fn bars_of_the_past_come_in_pages() {
     .await;
     let source = source("ws://127.0.0.1:1", &server.url(), &[]);
     let (coin, from, to) = (symbol("X:BTCUSDT"), at("2026-07-06T00:00:00Z"), at("2026-07-07T00:00:00Z"));
-    let first = source.bars_page(&coin, from, to, None).await.unwrap();
+    let first = source.bars_page(&BarsRequest::minutes(&coin, from, to), None).await.unwrap();
     assert_eq!((first.items.len(), first.items[0].vwap, first.items[0].trades), (1000, Some(2.0), Some(7)));
-    let second = source.bars_page(&coin, from, to, first.next.as_ref()).await.unwrap();
+    let second = source.bars_page(&BarsRequest::minutes(&coin, from, to), first.next.as_ref()).await.unwrap();
     assert_eq!((second.items.len(), second.rejects.len(), second.next), (2, 2, None));
     assert_eq!(second.items[0].start, at("2026-07-06T16:40:00Z"));
     assert!(server.requests()[1].query.contains(&format!("startTime={}", start + 1000 * 60_000)));
-    let banned = source.bars_page(&coin, from, to, None).await.unwrap_err();
+    let banned = source.bars_page(&BarsRequest::minutes(&coin, from, to), None).await.unwrap_err();
     assert_eq!(banned.retry_after(), Some(std::time::Duration::from_secs(120)), "{banned}");
 }
 
@@ -177,7 +179,7 @@ async fn bars_of_the_past_come_in_pages() {
 fn a_full_page_goes_on_after_its_last_row_that_can_be_read() {
     let page = |rows: &[String]| {
         let body = format!("[{}]", rows.join(","));
-        bars_page("binance", "/klines", body.as_bytes(), &symbol("X:BTCUSDT"), Timestamp::UNIX_EPOCH)
+        bars_page("binance", "/klines", body.as_bytes(), &symbol("X:BTCUSDT"), BarWidth::Minute, Timestamp::UNIX_EPOCH)
     };
     let start = at("2026-07-06T00:00:00Z").as_millisecond();
     let mut rows: Vec<String> = (0..PAGE as i64).map(|minute| row(start + minute * 60_000, "1")).collect();
@@ -224,8 +226,26 @@ fn captures_are_read_or_refused_with_the_reason() {
     }
     assert!(read(&document("ticker_24hr_response")).unwrap_err().contains("no event"));
     assert!(read(&document("trades_response")).is_err());
-    let weekly =
-        bars_page("binance", "/", document("klines_response").as_bytes(), &symbol("X:BTCUSDT"), Timestamp::UNIX_EPOCH);
-    let weekly = weekly.unwrap();
+    let (week, coin) = (document("klines_response"), symbol("X:BTCUSDT"));
+    let weekly = bars_page("binance", "/", week.as_bytes(), &coin, BarWidth::Minute, Timestamp::UNIX_EPOCH).unwrap();
     assert!(weekly.items.is_empty() && weekly.rejects[0].reason.contains("a minute does not last"), "{weekly:?}");
+}
+
+#[tokio::test]
+async fn daily_bars_are_days_of_utc() {
+    let start = at("2026-07-06T00:00:00Z").as_millisecond();
+    let day = |start: i64, end: i64| {
+        format!("[{start},\"1.0\",\"3.0\",\"0.5\",\"2.0\",\"2\",{end},\"4.0\",7,\"1\",\"1\",\"0\"]")
+    };
+    let body = format!("[{},{}]", day(start, start + 86_399_999), day(start + 86_400_000, start + 86_459_999));
+    let server = Server::start(&[("/api/v3/klines", Answered::ok(&body))]).await;
+    let source = source("ws://127.0.0.1:1", &server.url(), &[]);
+    let (from, to) = (at("2026-07-06T00:00:00Z"), at("2026-12-31T23:59:59Z"));
+    let page = source.bars_page(&BarsRequest::days(&symbol("X:BTCUSDT"), from, to), None).await.unwrap();
+    assert_eq!((page.items.len(), page.items[0].start, page.items[0].width_s), (1, from, 86_400));
+    assert!(page.rejects[0].reason.contains("a day does not last"), "{:?}", page.rejects);
+    assert!(page.origin == "/api/v3/klines X:BTCUSDT 1d" && server.requests()[0].query.contains("interval=1d"));
+    // Its rejects are not read again as minutes.
+    let rejected = Rejected { place: &page.origin, raw: "[]", received_at: from };
+    assert!(source.read_again(&rejected).await.is_err());
 }

@@ -1,7 +1,7 @@
 //! Coinbase Advanced Trade: bars of five minutes and trades of coins over a websocket, bars of the past over REST.
 //!
 //! A product such as `BTC-USD` is the symbol `X:BTCUSD`. The stream's candles are of five minutes only, so those of the
-//! past are too: a symbol has bars of one width. A candle without a trade is no bar.
+//! past are too, except for daily ones. A candle without a trade is no bar.
 
 mod config;
 mod connection;
@@ -15,9 +15,12 @@ pub use config::CoinbaseConfig;
 use super::coins::pair_of;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Rejected, Subscription};
+use super::{
+    BarWidth, BarsRequest, Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Rejected,
+    Subscription,
+};
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use tapewire_core::{Bar, Symbol};
 
@@ -84,18 +87,18 @@ impl PriceSource for Coinbase {
         SignedDuration::from_secs(i64::from(parse::WIDTH_S))
     }
 
+    fn has_daily_bars(&self) -> bool {
+        true
+    }
+
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
         Ok(Box::new(connection::Connection::open(&self.account, &self.config, subscription).await?))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
-        let (product, width) = (product_of(&self.account.name, symbol)?, i64::from(parse::WIDTH_S));
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
+        let BarsRequest { symbol, from, to, .. } = request;
+        let (product, width_s) = (product_of(&self.account.name, symbol)?, parse::width_s(request.width));
+        let width = i64::from(width_s);
         let asked = cursor.and_then(|Cursor(start)| start.parse::<i64>().ok()).unwrap_or(from.as_second());
         // From the start of a candle, so that the one which is under way at `from` is there.
         let start = asked.div_euclid(width) * width;
@@ -106,11 +109,14 @@ impl PriceSource for Coinbase {
         url.query_pairs_mut()
             .append_pair("start", &start.to_string())
             .append_pair("end", &end.to_string())
-            .append_pair("granularity", "FIVE_MINUTE")
+            .append_pair("granularity", if request.width == BarWidth::Day { "ONE_DAY" } else { "FIVE_MINUTE" })
             .append_pair("limit", "350");
         let body = self.http.get(&url).await?;
-        parse::bars_page(&self.account.name, url.path(), &body, symbol, next, self.http.clock().now())
+        let (provider, now) = (&self.account.name, self.http.clock().now());
+        let page = parse::bars_page(provider, url.path(), &body, symbol, width_s, next, now)?;
+        Ok(Page { origin: request.origin(&page.origin), ..page })
     }
+
     /// Trades of the websocket and candles of the past. A candle of the websocket is not read again: only the
     /// connection could tell whether it was the final one of its five minutes, and missing bars are fetched over REST
     /// anyway.
@@ -121,9 +127,10 @@ impl PriceSource for Coinbase {
             let events = message.trades.into_iter().map(MarketEvent::Trade).collect();
             return Ok(Frame { events, rejects: message.rejects });
         }
-        let product = rejected.place.split('/').rev().nth(1).unwrap_or_default();
+        let product =
+            rejected.place.strip_suffix("/candles").and_then(|path| path.rsplit('/').next()).unwrap_or_default();
         let symbol = parse::product(product).map_err(|_| rejected.unsupported(name))?;
         let body = format!("{{\"candles\":[{}]}}", rejected.raw);
-        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, None, received_at)?.into())
+        Ok(parse::bars_page(name, rejected.place, body.as_bytes(), &symbol, parse::WIDTH_S, None, received_at)?.into())
     }
 }

@@ -5,7 +5,7 @@ use super::messages::{
 };
 use crate::epoch::{of_any_unit, whole_microseconds};
 use crate::providers::coins::pair;
-use crate::providers::{Cursor, Page, ProviderError, Reject};
+use crate::providers::{BarWidth, Cursor, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,6 +14,14 @@ use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 
 /// Width of a candle, in seconds: the stream has no other.
 pub const WIDTH_S: u32 = 300;
+
+/// Width of the candles of the past, in seconds.
+pub fn width_s(width: BarWidth) -> u32 {
+    match width {
+        BarWidth::Minute => WIDTH_S,
+        BarWidth::Day => Bar::DAY_S,
+    }
+}
 
 /// A message, taken apart.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,7 +76,7 @@ fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), 
             for event in events(message, &envelope.events, |event: &CandlesEvent<'_>| event.candles.clone()) {
                 let read = |raw: &str| {
                     let item: Candle = read(raw)?;
-                    bar(&product(&item.product_id)?, &item, received_at)
+                    bar(&product(&item.product_id)?, &item, WIDTH_S, received_at)
                 };
                 keep(&mut message.candles, &mut message.rejects, event, read);
             }
@@ -147,16 +155,16 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 }
 
 /// The bar of a candle; none if nothing was traded.
-fn bar(symbol: &Symbol, item: &Candle, received_at: Timestamp) -> Result<Option<Bar>, String> {
+fn bar(symbol: &Symbol, item: &Candle, width_s: u32, received_at: Timestamp) -> Result<Option<Bar>, String> {
     let start = i64::try_from(item.start).map_err(|error| error.to_string())?;
     let start = of_any_unit(start).map_err(|error| error.to_string())?;
-    if start.as_second() % i64::from(WIDTH_S) != 0 {
-        return Err(format!("a candle of five minutes does not start at {start}"));
+    if start.as_second() % i64::from(width_s) != 0 {
+        return Err(format!("a candle of {width_s} s does not start at {start}"));
     }
     let bar = Bar {
         symbol: symbol.clone(),
         start,
-        width_s: WIDTH_S,
+        width_s,
         open: item.open.0,
         high: item.high.0,
         low: item.low.0,
@@ -181,7 +189,7 @@ pub(super) fn product(id: &str) -> Result<Symbol, String> {
     }
 }
 
-/// Reads the bars of `symbol` from REST, and puts them in order.
+/// Reads the bars of `symbol`, all `width_s` wide, from REST, and puts them in order.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`].
@@ -190,13 +198,14 @@ pub fn bars_page(
     path: &str,
     body: &[u8],
     symbol: &Symbol,
+    width_s: u32,
     next: Option<Cursor>,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer: CandlesAnswer<'_> =
         serde_json::from_str(&text).map_err(|error| ProviderError::unreadable(provider, path, error.to_string()))?;
-    let read = |raw: &str| Ok((bar(symbol, &read::<Candle>(raw)?, received_at)?, None));
+    let read = |raw: &str| Ok((bar(symbol, &read::<Candle>(raw)?, width_s, received_at)?, None));
     let page = Page::read(path, next, answer.candles, read);
     let mut items: Vec<Bar> = page.items.into_iter().flatten().collect();
     items.sort_by_key(|bar| bar.start);

@@ -3,7 +3,7 @@
 use super::parse::message;
 use super::product_of;
 use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
-use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
+use crate::providers::{BarsRequest, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_runtime::Clock;
@@ -175,11 +175,12 @@ async fn bars_of_the_past_have_the_width_of_the_streams_and_come_oldest_first() 
     let server = Server::start(&[(path, Answered::ok(&body)), (path, Answered::ok("{\"candles\":[]}"))]).await;
     let source = source("ws://127.0.0.1:1", &server.url());
     let (from, to) = (at("2026-04-07T00:02:00Z"), at("2026-04-08T06:00:00Z"));
-    let page = source.bars_page(&symbol("X:BTCUSD"), from, to, None).await.unwrap();
+    let page = source.bars_page(&BarsRequest::minutes(&symbol("X:BTCUSD"), from, to), None).await.unwrap();
     let starts: Vec<i64> = page.items.iter().map(|bar| bar.start.as_second() - start).collect();
     assert_eq!((starts, page.rejects.len()), (vec![0, 600], 1));
     assert!(page.items.iter().all(|bar| bar.width_s == 300));
-    let next = source.bars_page(&symbol("X:BTCUSD"), from, to, page.next.as_ref()).await.unwrap();
+    let next =
+        source.bars_page(&BarsRequest::minutes(&symbol("X:BTCUSD"), from, to), page.next.as_ref()).await.unwrap();
     assert_eq!(next.next, None);
     let queries: Vec<String> = server.requests().into_iter().map(|request| request.query).collect();
     assert!(queries[0].contains(&format!("start={start}&end={}", start + 299 * 300)), "{queries:?}");
@@ -210,4 +211,26 @@ fn captures_are_read_or_refused_with_the_reason() {
     assert_eq!(document("ws_heartbeats").heartbeat, Some(42));
     assert_eq!(document("ws_subscriptions").subscribed.unwrap().len(), 2);
     assert!(document("ws_ticker").rejects[0].reason.contains("`ticker`"));
+}
+
+#[tokio::test]
+async fn daily_bars_are_days_of_utc_in_pages_of_300() {
+    let item = |start: i64| {
+        format!(
+            "{{\"start\":\"{start}\",\"low\":\"1\",\"high\":\"3\",\"open\":\"2\",\"close\":\"2.5\",\"volume\":\"4\"}}"
+        )
+    };
+    let start = at("2025-04-07T00:00:00Z").as_second();
+    let body = format!("{{\"candles\":[{},{}]}}", item(start), item(start + 300));
+    let path = "/api/v3/brokerage/market/products/BTC-USD/candles";
+    let server = Server::start(&[(path, Answered::ok(&body)), (path, Answered::ok("{\"candles\":[]}"))]).await;
+    let source = source("ws://127.0.0.1:1", &server.url());
+    let request = BarsRequest::days(&symbol("X:BTCUSD"), at("2025-04-07T00:00:00Z"), at("2026-04-06T23:59:59Z"));
+    let page = source.bars_page(&request, None).await.unwrap();
+    assert_eq!((page.items.len(), page.rejects.len(), page.items[0].width_s), (1, 1, 86_400));
+    let last = source.bars_page(&request, page.next.as_ref()).await.unwrap();
+    assert_eq!(last.next, None);
+    let asked: Vec<String> = server.requests().into_iter().map(|request| request.query).collect();
+    assert!(asked[0].contains(&format!("start={start}&end={}&granularity=ONE_DAY", start + 299 * 86_400)), "{asked:?}");
+    assert!(asked[1].contains(&format!("start={}", start + 300 * 86_400)), "{asked:?}");
 }

@@ -17,7 +17,7 @@ mod tests;
 pub use config::FinnhubConfig;
 
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{BarsRequest, Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -78,13 +78,7 @@ impl PriceSource for Finnhub {
         news::CompanyNews::new(&self.account)?.market_status().await
     }
 
-    async fn bars_page(
-        &self,
-        _: &Symbol,
-        _: Timestamp,
-        _: Timestamp,
-        _: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, _: &BarsRequest, _: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         Ok(Page { items: Vec::new(), rejects: Vec::new(), origin: "/".into(), next: None })
     }
 }

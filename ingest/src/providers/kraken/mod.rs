@@ -1,4 +1,5 @@
-//! Kraken: minute bars and trades of coins over version 2 of its websocket, minute bars of the last 12 hours over REST.
+//! Kraken: minute bars and trades of coins over version 2 of its websocket, minute bars of the last 12
+//! hours and daily bars of the last 720 days over REST.
 //!
 //! A pair such as `BTC/USD` is the symbol `X:BTCUSD`. A minute without a trade has no bar.
 
@@ -13,7 +14,7 @@ pub use config::KrakenConfig;
 use super::coins::currencies;
 use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
-use super::{Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
+use super::{BarWidth, BarsRequest, Cursor, Page, PriceConnection, PriceSource, ProviderError, Subscription};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -29,8 +30,11 @@ pub const PROVIDER: Provider = Provider {
     replay_line: None,
 };
 
-/// How far back there are bars: 720 minutes.
+/// How far back there are bars of a minute: 720 of them.
 const HISTORY: SignedDuration = SignedDuration::from_hours(12);
+
+/// How far back there are bars of a day: 720, of which the last is under way.
+const DAYS: SignedDuration = SignedDuration::from_hours(719 * 24);
 
 /// Currencies that prices are in.
 const QUOTES: [&str; 12] = ["USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "DAI", "BTC", "ETH"];
@@ -66,29 +70,31 @@ impl PriceSource for Kraken {
         super::without_halts(&self.account.name, subscription)
     }
 
-    fn reaches_back_to(&self, now: Timestamp) -> Option<Timestamp> {
-        now.checked_sub(HISTORY).ok()
+    fn has_daily_bars(&self) -> bool {
+        true
+    }
+
+    fn reaches_back_to(&self, width: BarWidth, now: Timestamp) -> Option<Timestamp> {
+        let history = if width == BarWidth::Day { DAYS } else { HISTORY };
+        now.checked_sub(history).ok()
     }
 
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
         Ok(Box::new(connection::Connection::open(&self.account, &self.config, subscription).await?))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        _: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, request: &BarsRequest, _: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
+        let BarsRequest { symbol, width, from, to } = request;
         let pair = name_of(&self.account.name, symbol)?.replace('/', "");
         let mut url = self.http.url(&["0", "public", "OHLC"]);
-        // Kraken has the last 720 minutes only, sends them in one answer, and leaves out those up to `since`.
-        let since = from.as_second().saturating_sub(60).to_string();
-        url.query_pairs_mut().append_pair("pair", &pair).append_pair("interval", "1").append_pair("since", &since);
+        // Kraken has the last 720 bars only, sends them in one answer, and leaves out those up to `since`.
+        let since = from.as_second().saturating_sub(i64::from(width.seconds())).to_string();
+        let minutes = (width.seconds() / 60).to_string();
+        url.query_pairs_mut().append_pair("pair", &pair).append_pair("interval", &minutes).append_pair("since", &since);
         let body = self.http.get(&url).await?;
-        let page = parse::bars_page(&self.account.name, url.path(), &body, symbol, self.http.clock().now())?;
-        let items = page.items.into_iter().filter(|bar| (from..=to).contains(&bar.start)).collect();
-        Ok(Page { items, origin: format!("/0/public/OHLC {symbol}"), ..page })
+        let (provider, now) = (&self.account.name, self.http.clock().now());
+        let page = parse::bars_page(provider, url.path(), &body, symbol, *width, now)?;
+        let items = page.items.into_iter().filter(|bar| (*from..=*to).contains(&bar.start)).collect();
+        Ok(Page { items, origin: request.origin(&format!("/0/public/OHLC {symbol}")), ..page })
     }
 }

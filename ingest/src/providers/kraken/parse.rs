@@ -3,7 +3,7 @@
 
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::coins::{Decimal, pair};
-use crate::providers::{Page, ProviderError, Reject};
+use crate::providers::{BarWidth, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -198,7 +198,7 @@ struct Answer<'a> {
 /// Start, open, high, low, close, average, volume, number of trades.
 type Row = (i64, Decimal, Decimal, Decimal, Decimal, Decimal, Decimal, u64);
 
-/// Reads the answer with the minute bars of one pair, of which the last is not finished. Errors come with HTTP 200.
+/// Reads the answer with the bars of one pair and width, of which the last is not finished. Errors come with HTTP 200.
 ///
 /// # Errors
 /// [`ProviderError::RateLimited`], [`ProviderError::BadRequest`], [`ProviderError::Failed`], [`ProviderError::Unreadable`].
@@ -207,6 +207,7 @@ pub fn bars_page(
     path: &str,
     body: &[u8],
     symbol: &Symbol,
+    width: BarWidth,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
@@ -232,13 +233,13 @@ pub fn bars_page(
         let (start, open, high, low, close, vwap, volume, trades): Row =
             serde_json::from_str(raw).map_err(|error| error.to_string())?;
         let start = Timestamp::from_second(start).map_err(|error| error.to_string())?;
-        if start.as_second() % 60 != 0 {
-            return Err(format!("a minute does not start at {start}"));
+        if start.as_second() % i64::from(width.seconds()) != 0 {
+            return Err(format!("a bar of {} s does not start at {start}", width.seconds()));
         }
         let bar = sound(Bar {
             symbol: symbol.clone(),
             start: moment(start)?,
-            width_s: 60,
+            width_s: width.seconds(),
             open: open.0,
             high: high.0,
             low: low.0,

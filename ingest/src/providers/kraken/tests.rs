@@ -3,7 +3,9 @@
 use super::name_of;
 use super::parse::{bars_page, message};
 use crate::providers::testing::{Answered, Server, Step, Stream};
-use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
+use crate::providers::{
+    BarWidth, BarsRequest, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tapewire_runtime::Clock;
@@ -181,18 +183,18 @@ async fn bars_of_the_past_are_those_asked_for_and_errors_come_with_http_200() {
     .await;
     let source = source("ws://127.0.0.1:1", &server.url());
     let (coin, to) = (symbol("X:BTCUSD"), start + SignedDuration::from_mins(10));
-    let page = source.bars_page(&coin, start, to, None).await.unwrap();
+    let page = source.bars_page(&BarsRequest::minutes(&coin, start, to), None).await.unwrap();
     let found: Vec<(Timestamp, f64)> = page.items.iter().map(|bar| (bar.start, bar.close)).collect();
     assert_eq!(found, [(start, 30306.0), (start + SignedDuration::from_mins(3), 30307.0)]);
     assert!(page.rejects.len() == 1 && page.rejects[0].reason.contains("outside low..high") && page.next.is_none());
     let query = &server.requests()[0].query;
     assert!(query.contains("pair=BTCUSD&interval=1") && query.contains(&format!("since={}", start.as_second() - 60)));
-    let error = async || source.bars_page(&coin, start, to, None).await.unwrap_err();
+    let error = async || source.bars_page(&BarsRequest::minutes(&coin, start, to), None).await.unwrap_err();
     assert!(matches!(error().await, ProviderError::RateLimited { .. }));
     assert!(!error().await.is_retryable());
     assert!(matches!(error().await, ProviderError::Failed { .. }));
     assert!(matches!(error().await, ProviderError::Unreadable { .. }));
-    assert!(bars_page("kraken", "/", b"<html>", &coin, Timestamp::UNIX_EPOCH).is_err());
+    assert!(bars_page("kraken", "/", b"<html>", &coin, BarWidth::Minute, Timestamp::UNIX_EPOCH).is_err());
 }
 
 #[test]
@@ -204,4 +206,23 @@ fn symbols_are_pairs() {
     assert_eq!([name("BTC"), name("X:BTCXYZ")], [None, None]);
     let halts = Subscription { halts: true, ..subscription(true) };
     assert!(source("ws://127.0.0.1:1", "http://127.0.0.1:1").check(&halts).is_err());
+}
+
+#[tokio::test]
+async fn daily_bars_are_days_of_utc_and_reach_two_years_back() {
+    let start = at("2026-07-03T00:00:00Z");
+    let row = |at: i64| format!("[{at},\"30306.1\",\"30307.2\",\"30305.7\",\"30306\",\"30306.1\",\"3.39\",23]");
+    let rows = [row(start.as_second()), row(start.as_second() + 60)].join(",");
+    let body = format!("{{\"error\":[],\"result\":{{\"XXBTZUSD\":[{rows}],\"last\":1688672160}}}}");
+    let server = Server::start(&[("/0/public/OHLC", Answered::ok(&body))]).await;
+    let source = source("ws://127.0.0.1:1", &server.url());
+    let request = BarsRequest::days(&symbol("X:BTCUSD"), start, at("2026-07-31T23:59:59Z"));
+    let page = source.bars_page(&request, None).await.unwrap();
+    assert_eq!((page.items.len(), page.items[0].start, page.items[0].width_s), (1, start, 86_400));
+    assert!(page.rejects[0].reason.contains("86400 s does not start at"), "{:?}", page.rejects);
+    let query = &server.requests()[0].query;
+    assert!(query.contains(&format!("interval=1440&since={}", start.as_second() - 86_400)), "{query}");
+    let reach = |width| source.reaches_back_to(width, at("2026-07-04T06:00:00Z")).unwrap();
+    assert_eq!(reach(BarWidth::Day), at("2024-07-15T06:00:00Z"));
+    assert_eq!(reach(BarWidth::Minute), at("2026-07-03T18:00:00Z"));
 }

@@ -74,7 +74,8 @@ pub struct Publisher {
     pub others: BTreeMap<String, IgnoredAny>,
 }
 
-/// One bar of `GET /v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}`.
+/// One bar of `GET /v2/aggs/ticker/{ticker}/range/1/minute/{from}/{to}`, or of `…/range/1/day/…`, which starts at midnight
+/// in New York and whose prices are those of regular hours.
 ///
 /// ```json
 /// {"v":642646396.0,"vw":1.469,"o":1.5032,"c":1.4604,"h":1.5064,"l":1.4489,"t":1112331600000,"n":82132}

@@ -15,8 +15,8 @@ pub use config::MassiveConfig;
 use super::items::ItemResult;
 use super::registry::{Account, Provider, SettingsType};
 use super::{
-    ActionsRequest, Cursor, Frame, NewsRequest, NewsSource, Page, PriceConnection, PriceSource, ProviderError,
-    Rejected, Subscription,
+    ActionsRequest, BarWidth, BarsRequest, Cursor, Frame, NewsRequest, NewsSource, Page, PriceConnection, PriceSource,
+    ProviderError, Rejected, Subscription,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -95,18 +95,16 @@ impl PriceSource for Massive {
         }
     }
 
+    fn has_daily_bars(&self) -> bool {
+        true
+    }
+
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {
         Ok(Box::new(Connection::open(&self.account, &self.config, subscription, self.clock().clone()).await?))
     }
 
-    async fn bars_page(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
-        self.rest.bars(symbol, from, to, cursor).await
+    async fn bars_page(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
+        self.rest.bars(request, cursor).await
     }
 
     async fn actions_page(
@@ -124,7 +122,7 @@ impl PriceSource for Massive {
         }
         let symbol = rejected.place.strip_prefix("/v2/aggs/ticker/").and_then(|ticker| Symbol::new(ticker).ok());
         let symbol = symbol.ok_or_else(|| rejected.unsupported(&self.account.name))?;
-        let read = |raw: &str| Ok((parse::aggregate(raw, &symbol, rejected.received_at)?, None));
+        let read = |raw: &str| Ok((parse::aggregate(raw, &symbol, BarWidth::Minute, rejected.received_at)?, None));
         Ok(rejected.item(&self.account.name, read)?.into())
     }
 }

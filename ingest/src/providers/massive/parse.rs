@@ -6,7 +6,7 @@
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, LiveAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
 use crate::providers::items::{self, ItemResult};
-use crate::providers::{Cursor, MarketEvent, Page, ProviderError, Reject};
+use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -53,7 +53,7 @@ pub fn news_page(
     Ok(Page::read(path, next, items, |raw| article(provider, raw, received_at)))
 }
 
-/// Reads a page of minute bars of one symbol from `GET /v2/aggs/…`.
+/// Reads a page of bars of one symbol and width from `GET /v2/aggs/…`.
 ///
 /// # Errors
 /// As [`answer`].
@@ -62,12 +62,13 @@ pub fn bars_page(
     path: &str,
     body: &[u8],
     symbol: &Symbol,
+    width: BarWidth,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer = answer(provider, path, &text)?;
     let (next, items) = (answer.next_url.map(Cursor), answer.results.unwrap_or_default());
-    Ok(Page::read(path, next, items, |raw| Ok((aggregate(raw, symbol, received_at)?, None))))
+    Ok(Page::read(path, next, items, |raw| Ok((aggregate(raw, symbol, width, received_at)?, None))))
 }
 
 /// Reads a text frame: usually an array, whose elements may be of different kinds.
@@ -153,12 +154,12 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     Ok((article, flaw))
 }
 
-pub(super) fn aggregate(raw: &str, symbol: &Symbol, received_at: Timestamp) -> Result<Bar, String> {
+pub(super) fn aggregate(raw: &str, symbol: &Symbol, width: BarWidth, received_at: Timestamp) -> Result<Bar, String> {
     let item: Aggregate = read(raw)?;
     sound(Bar {
         symbol: symbol.clone(),
         start: milliseconds(item.t)?,
-        width_s: 60,
+        width_s: width.seconds(),
         open: item.o,
         high: item.h,
         low: item.l,

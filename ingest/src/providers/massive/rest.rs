@@ -3,10 +3,13 @@
 use super::MassiveConfig;
 use super::{parse, reference};
 use crate::providers::http::{Credentials, HttpClient};
-use crate::providers::{Account, ActionList, ActionsRequest, Cursor, NewsRequest, Page, ProviderError};
+use crate::providers::{
+    Account, ActionList, ActionsRequest, BarWidth, BarsRequest, Cursor, NewsRequest, Page, ProviderError,
+};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use reqwest::Url;
-use tapewire_core::{Article, Bar, CorporateAction, Symbol};
+use tapewire_core::{Article, Bar, CorporateAction};
 
 /// A client of the REST interface.
 pub(super) struct RestClient {
@@ -32,22 +35,17 @@ impl RestClient {
         parse::news_page(self.http.provider(), url.path(), &body, self.http.clock().now())
     }
 
-    /// One page of a symbol's minute bars that start within `from..=to`.
-    pub async fn bars(
-        &self,
-        symbol: &Symbol,
-        from: Timestamp,
-        to: Timestamp,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    /// One page of a symbol's bars.
+    pub async fn bars(&self, request: &BarsRequest, cursor: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         let url = match cursor {
-            None => self.bars_url(symbol, from, to),
+            None => self.bars_url(request),
             Some(cursor) => self.http.named_url(&cursor.0)?,
         };
         let body = self.http.get(&url).await?;
-        let page = parse::bars_page(self.http.provider(), url.path(), &body, symbol, self.http.clock().now())?;
+        let (symbol, now) = (&request.symbol, self.http.clock().now());
+        let page = parse::bars_page(self.http.provider(), url.path(), &body, symbol, request.width, now)?;
         // Without the range, so that an unreadable bar has the same origin whichever gap it was fetched for.
-        Ok(Page { origin: format!("/v2/aggs/ticker/{symbol}"), ..page })
+        Ok(Page { origin: request.origin(&format!("/v2/aggs/ticker/{symbol}")), ..page })
     }
 
     /// One page of splits or dividends.
@@ -97,9 +95,16 @@ impl RestClient {
         url
     }
 
-    fn bars_url(&self, symbol: &Symbol, from: Timestamp, to: Timestamp) -> Url {
-        let (from, to) = (from.as_millisecond().to_string(), to.as_millisecond().to_string());
-        let mut url = self.http.url(&["v2", "aggs", "ticker", symbol.as_str(), "range", "1", "minute", &from, &to]);
+    fn bars_url(&self, request: &BarsRequest) -> Url {
+        let BarsRequest { symbol, width, from, to } = request;
+        let milliseconds = |at: &Timestamp| at.as_millisecond().to_string();
+        // A bar of a day starts at midnight in New York, which is on the same date in UTC.
+        let date = |at: &Timestamp| at.to_zoned(TimeZone::UTC).date().to_string();
+        let (timespan, from, to) = match width {
+            BarWidth::Minute => ("minute", milliseconds(from), milliseconds(to)),
+            BarWidth::Day => ("day", date(from), date(to)),
+        };
+        let mut url = self.http.url(&["v2", "aggs", "ticker", symbol.as_str(), "range", "1", timespan, &from, &to]);
         // As printed, as the websocket has them: both are one bar by its key. What is adjusted today is not tomorrow.
         url.query_pairs_mut().append_pair("adjusted", "false").append_pair("sort", "asc").append_pair("limit", "50000");
         url
@@ -115,6 +120,7 @@ fn seconds_down(at: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
     use crate::providers::ApiKey;
+    use tapewire_core::Symbol;
     use tapewire_runtime::Clock;
 
     #[test]
@@ -134,8 +140,13 @@ mod tests {
         );
         let symbol = Symbol::new("BRK.B").unwrap();
         assert_eq!(
-            client.bars_url(&symbol, from, from).as_str(),
+            client.bars_url(&BarsRequest::minutes(&symbol, from, from)).as_str(),
             "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/minute/1748871000900/1748871000900?adjusted=false&sort=asc&limit=50000"
+        );
+        let to: Timestamp = "2026-06-01T23:59:59.999999Z".parse().unwrap();
+        assert_eq!(
+            client.bars_url(&BarsRequest::days(&symbol, from, to)).as_str(),
+            "https://api.massive.com/v2/aggs/ticker/BRK.B/range/1/day/2025-06-02/2026-06-01?adjusted=false&sort=asc&limit=50000"
         );
         let request = |list, tickers: &[&str]| ActionsRequest {
             list,
@@ -151,7 +162,7 @@ mod tests {
             client.actions_url(&request(ActionList::Splits, &["AAPL", "SPY"])).as_str(),
             "https://api.massive.com/v3/reference/splits?execution_date.gte=2025-05-03&execution_date.lte=2025-06-09&order=asc&sort=execution_date&limit=1000"
         );
-        let preferred = client.bars_url(&Symbol::new("BCpC").unwrap(), from, from);
+        let preferred = client.bars_url(&BarsRequest::minutes(&Symbol::new("BCpC").unwrap(), from, from));
         assert!(preferred.path().starts_with("/v2/aggs/ticker/BCpC/range/"), "{preferred}");
     }
 }

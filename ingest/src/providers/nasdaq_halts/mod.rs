@@ -9,7 +9,8 @@ use super::http::{Credentials, HttpClient};
 use super::registry::{Account, Provider, SettingsType};
 use super::xml::feed_of;
 use super::{
-    Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected, Subscription,
+    BarsRequest, Cursor, Frame, MarketEvent, Page, PriceConnection, PriceSource, ProviderError, Reject, Rejected,
+    Subscription,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -105,13 +106,7 @@ impl PriceSource for NasdaqHalts {
         Ok(Box::new(Polling { source: self.clone(), first: Some(first), symbols, halts, rejects }))
     }
 
-    async fn bars_page(
-        &self,
-        _: &Symbol,
-        _: Timestamp,
-        _: Timestamp,
-        _: Option<&Cursor>,
-    ) -> Result<Page<Bar>, ProviderError> {
+    async fn bars_page(&self, _: &BarsRequest, _: Option<&Cursor>) -> Result<Page<Bar>, ProviderError> {
         let origin = self.http.base().path().to_owned();
         Ok(Page { items: Vec::new(), rejects: Vec::new(), origin, next: None })
     }

@@ -2,7 +2,7 @@
 
 use super::parse;
 use crate::providers::testing::{Answered, Server, fixture};
-use crate::providers::{MarketEvent, PriceSource, ProvidersConfig, Subscription};
+use crate::providers::{BarsRequest, MarketEvent, PriceSource, ProvidersConfig, Subscription};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tapewire_core::Halt;
@@ -85,7 +85,8 @@ async fn a_list_of_symbols_limits_it_and_without_halts_it_is_refused() {
     assert!(source.check(&wanted(&[], false)).unwrap_err().to_string().contains("halts = true"));
     let mut connection = source.connect(&wanted(&["EXM"], true)).await.unwrap();
     assert_eq!(halts(connection.next().await.unwrap().events), [("EXM".to_owned(), at("2025-06-02T13:51:00Z"), true)]);
-    let bars = source.bars_page(&symbol("EXM"), Timestamp::MIN, Timestamp::MAX, None).await.unwrap();
+    let bars =
+        source.bars_page(&BarsRequest::minutes(&symbol("EXM"), Timestamp::MIN, Timestamp::MAX), None).await.unwrap();
     assert_eq!((bars.items.len(), bars.next), (0, None));
 }
 

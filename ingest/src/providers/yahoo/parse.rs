@@ -39,6 +39,36 @@ struct Listed {
     /// Missing where there are no bars.
     timestamp: Option<Vec<i64>>,
     indicators: Indicators,
+    /// Missing where they were not asked for, or there are none.
+    events: Option<Events>,
+}
+
+/// Splits and dividends, by the Unix seconds of the open of their ex-date.
+///
+/// ```json
+/// {"dividends":{"1596807000":{"amount":0.205,"date":1596807000}},
+///  "splits":{"1598880600":{"date":1598880600,"numerator":4,"denominator":1,"splitRatio":"4:1"}}}
+/// ```
+/// The dividend of 0.205 was paid as 0.82, before the split.
+#[derive(Default, Deserialize)]
+pub(super) struct Events {
+    #[serde(default)]
+    pub dividends: BTreeMap<String, Dividend>,
+    #[serde(default)]
+    pub splits: BTreeMap<String, Split>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Dividend {
+    pub date: i64,
+    pub amount: f64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Split {
+    pub date: i64,
+    pub numerator: f64,
+    pub denominator: f64,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +94,60 @@ struct Quote {
     volume: Option<Vec<Option<f64>>>,
 }
 
+/// Open, high, low, close and volume.
+pub(super) type Row = [Option<f64>; 5];
+
+/// An answer about the symbol, bars and currency that were asked for.
+pub(super) struct Charted {
+    /// By their Unix seconds.
+    pub rows: Vec<(i64, Row)>,
+    pub events: Events,
+}
+
+/// Reads a chart of `symbol` with bars of the width that Yahoo calls `interval`. The inner error is for an answer about
+/// something else.
+///
+/// # Errors
+/// [`ProviderError::Unreadable`] if it is no chart, or its lists do not have one length.
+pub(super) fn chart(
+    provider: &str,
+    path: &str,
+    body: &[u8],
+    symbol: &Symbol,
+    interval: &str,
+) -> Result<Result<Charted, Reject>, ProviderError> {
+    let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
+    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
+        let said: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
+        unreadable(format!("{error}; it says: {said}"))
+    })?;
+    if let Some(Fault { code, description }) = answer.chart.error {
+        let said = [code, description].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        return Err(unreadable(format!("it says: {said}")));
+    }
+    let listed = answer.chart.result.and_then(|result| result.into_iter().next());
+    let listed = listed.ok_or_else(|| unreadable("it has no result".into()))?;
+    // Only this symbol is refused, so the others go on.
+    if let Err(reason) = check(&listed.meta, symbol, interval) {
+        // The same bytes each time, so that it stays one dead letter.
+        let Meta { symbol: named, currency, data_granularity } = &listed.meta;
+        let raw = serde_json::json!({
+            "asked": symbol.as_str(), "symbol": named, "currency": currency, "dataGranularity": data_granularity
+        });
+        return Ok(Err(Reject::new(&raw.to_string(), reason)));
+    }
+    let starts = listed.timestamp.unwrap_or_default();
+    let quote = listed.indicators.quote.into_iter().next().unwrap_or_default();
+    let columns = [quote.open, quote.high, quote.low, quote.close, quote.volume].map(Option::unwrap_or_default);
+    if !starts.is_empty() && columns.iter().any(|column| column.len() != starts.len()) {
+        let lengths: Vec<String> = columns.iter().map(|column| column.len().to_string()).collect();
+        return Err(unreadable(format!("it has {} times and lists of {} numbers", starts.len(), lengths.join(", "))));
+    }
+    let row = |(position, start)| (start, [0, 1, 2, 3, 4].map(|column: usize| columns[column][position]));
+    let rows = starts.into_iter().enumerate().map(row).collect();
+    Ok(Ok(Charted { rows, events: listed.events.unwrap_or_default() }))
+}
+
 /// Reads the minute bars of `symbol`, oldest first, including the bar under way and those that have not settled. What
 /// is not a bar is left out: a minute without a trade, which has nulls or a volume of 0, and the last price, which is
 /// at a moment within a minute.
@@ -78,46 +162,19 @@ pub fn bars(
     symbol: &Symbol,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
-    let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
-        let said: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
-        unreadable(format!("{error}; it says: {said}"))
-    })?;
-    if let Some(Fault { code, description }) = answer.chart.error {
-        let said = [code, description].into_iter().flatten().collect::<Vec<_>>().join(": ");
-        return Err(unreadable(format!("it says: {said}")));
-    }
-    let listed = answer.chart.result.and_then(|result| result.into_iter().next());
-    let listed = listed.ok_or_else(|| unreadable("it has no result".into()))?;
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), origin: path.to_owned(), next: None };
-    // Only this symbol is refused, so the others go on.
-    if let Err(reason) = check(&listed.meta, symbol) {
-        // The same bytes each time, so that it stays one dead letter.
-        let Meta { symbol: named, currency, data_granularity } = &listed.meta;
-        let raw = serde_json::json!({
-            "asked": symbol.as_str(), "symbol": named, "currency": currency, "dataGranularity": data_granularity
-        });
-        page.rejects.push(Reject::new(&raw.to_string(), reason));
-        return Ok(page);
-    }
-    let starts = listed.timestamp.unwrap_or_default();
-    let quote = listed.indicators.quote.into_iter().next().unwrap_or_default();
-    let columns = [quote.open, quote.high, quote.low, quote.close, quote.volume].map(Option::unwrap_or_default);
-    if !starts.is_empty() && columns.iter().any(|column| column.len() != starts.len()) {
-        let lengths: Vec<String> = columns.iter().map(|column| column.len().to_string()).collect();
-        return Err(unreadable(format!("it has {} times and lists of {} numbers", starts.len(), lengths.join(", "))));
-    }
+    let rows = match chart(provider, path, body, symbol, "1m")? {
+        Ok(charted) => charted.rows,
+        Err(reject) => return Ok(Page { rejects: vec![reject], ..page }),
+    };
     // If a minute is listed twice, the later one counts.
     let mut bars = BTreeMap::new();
-    for (position, start) in starts.into_iter().enumerate() {
-        let row = [0, 1, 2, 3, 4].map(|column| columns[column][position]);
-        match bar(symbol, start, row, received_at) {
+    for (start, row) in rows {
+        let bar = if start.rem_euclid(60) == 0 { bar(symbol, start, row, received_at) } else { Ok(None) };
+        match bar {
             Ok(None) => {}
             Ok(Some(bar)) => drop(bars.insert(bar.start, bar)),
-            Err(reason) => {
-                let raw = serde_json::json!({"symbol": symbol.as_str(), "timestamp": start, "open_high_low_close_volume": row});
-                page.rejects.push(Reject::new(&raw.to_string(), reason));
-            }
+            Err(reason) => page.rejects.push(rejected(symbol, start, row, reason)),
         }
     }
     page.items = bars.into_values().collect();
@@ -126,10 +183,10 @@ pub fn bars(
 
 /// Refuses an answer about something else: Yahoo takes other intervals and other listings where it lacks those that were
 /// asked for.
-fn check(meta: &Meta, symbol: &Symbol) -> Result<(), String> {
+fn check(meta: &Meta, symbol: &Symbol, interval: &str) -> Result<(), String> {
     let says = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".into());
-    if meta.data_granularity.as_deref() != Some("1m") {
-        return Err(format!("its bars are of {} and not of 1m", says(&meta.data_granularity)));
+    if meta.data_granularity.as_deref() != Some(interval) {
+        return Err(format!("its bars are of {} and not of {interval}", says(&meta.data_granularity)));
     }
     if meta.currency.as_deref() != Some("USD") {
         return Err(format!("its prices are in {} and not in USD", says(&meta.currency)));
@@ -140,9 +197,16 @@ fn check(meta: &Meta, symbol: &Symbol) -> Result<(), String> {
     }
 }
 
-fn bar(symbol: &Symbol, start: i64, row: [Option<f64>; 5], received_at: Timestamp) -> Result<Option<Bar>, String> {
+/// A row that is no bar, for a person.
+pub(super) fn rejected(symbol: &Symbol, start: i64, row: Row, reason: String) -> Reject {
+    let raw = serde_json::json!({"symbol": symbol.as_str(), "timestamp": start, "open_high_low_close_volume": row});
+    Reject::new(&raw.to_string(), reason)
+}
+
+/// The bar of a minute that starts at these Unix seconds; `None` where nothing was traded.
+pub(super) fn bar(symbol: &Symbol, start: i64, row: Row, received_at: Timestamp) -> Result<Option<Bar>, String> {
     let is_empty = row[..4].iter().all(Option::is_none);
-    if is_empty || row[4] == Some(0.0) || start.rem_euclid(60) != 0 {
+    if is_empty || row[4] == Some(0.0) {
         return Ok(None);
     }
     let [Some(open), Some(high), Some(low), Some(close), Some(volume)] = row else {

@@ -2,7 +2,7 @@
 
 use super::parse::bars;
 use crate::providers::testing::{Answered, Server};
-use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
+use crate::providers::{BarsRequest, Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Subscription};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,7 @@ async fn the_past_is_read_in_weeks_as_far_back_as_there_is_any() {
     let (from, to) = (at("2025-01-01T00:00:00Z"), at(NOW));
     let (mut cursor, mut count) = (None, 0);
     loop {
-        let page = source.bars_page(&symbol("AAPL"), from, to, cursor.as_ref()).await.unwrap();
+        let page = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), cursor.as_ref()).await.unwrap();
         count += page.items.len();
         cursor = page.next;
         if cursor.is_none() {
@@ -185,7 +185,7 @@ async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
     let (from, to) = (at(NOW) - jiff::SignedDuration::from_hours(22 * 24), at(NOW));
     let (mut cursor, mut counts) = (None, Vec::new());
     loop {
-        let page = source.bars_page(&symbol("AAPL"), from, to, cursor.as_ref()).await.unwrap();
+        let page = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), from, to), cursor.as_ref()).await.unwrap();
         counts.push(page.items.len());
         cursor = page.next;
         if cursor.is_none() {
@@ -195,7 +195,7 @@ async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
     assert_eq!(counts, [0, 0, 0, 1]);
     // Nothing says that these are about one symbol: taken for an answer without bars, they would be noted as filled.
     for status in [400, 404] {
-        let error = source.bars_page(&symbol("AAPL"), to, to, None).await.unwrap_err();
+        let error = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), to, to), None).await.unwrap_err();
         assert!(matches!(error, ProviderError::BadRequest { status: said, .. } if said == status), "{error}");
     }
     assert!(super::is_before_the_first_bar(&unlisted) && super::is_before_the_first_bar(&too_old));
@@ -210,7 +210,7 @@ async fn a_time_before_the_first_bar_of_a_share_has_no_bars_and_ends_nothing() {
     let moved = Answered::status(302, "").with("location", "https://elsewhere.test/");
     let server = Server::start(&[(PATH, moved)]).await;
     let source = self::source(&server.url(), &[]);
-    let error = source.bars_page(&symbol("AAPL"), to, to, None).await.unwrap_err();
+    let error = source.bars_page(&BarsRequest::minutes(&symbol("AAPL"), to, to), None).await.unwrap_err();
     assert!(matches!(error, ProviderError::BadRequest { .. }), "it is about all symbols: {error}");
 }
 

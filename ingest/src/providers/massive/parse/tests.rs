@@ -115,7 +115,7 @@ fn aggregates_are_minute_bars() {
         {"v":1,"o":10,"c":null,"h":10,"l":10,"t":1748872980000},
         {"v":1,"o":10,"c":11,"h":10,"l":10,"t":1748873040000},
         {"v":"many","o":10,"c":10,"h":10,"l":10,"t":1748873100000}]}"#;
-    let page = bars_page("massive", "p", body, &Symbol::new("MKR").unwrap(), at()).unwrap();
+    let page = bars_page("massive", "p", body, &Symbol::new("MKR").unwrap(), BarWidth::Minute, at()).unwrap();
     let volumes: Vec<f64> = page.items.iter().map(|bar| bar.volume).collect();
     assert_eq!(volumes, [1200.0, 7.25, 5.0]);
     assert_eq!(page.items[0].start, "2025-06-02T14:00:00Z".parse().unwrap());
@@ -196,7 +196,7 @@ fn halts_are_read_in_whatever_unit_their_time_comes() {
 #[test]
 fn a_list_is_no_item_whatever_its_elements_are() {
     let bars = br#"{"status":"OK","results":[[1748872800000,10,11,9,10.5,7,7,10,1]]}"#;
-    let page = bars_page("massive", "p", bars, &Symbol::new("MKR").unwrap(), at()).unwrap();
+    let page = bars_page("massive", "p", bars, &Symbol::new("MKR").unwrap(), BarWidth::Minute, at()).unwrap();
     assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{page:?}");
     let frame = frame(r#"[["status"],["T","MKR"]]"#, at());
     assert_eq!((frame.messages.len(), frame.rejects.len()), (0, 2), "{frame:?}");
@@ -207,7 +207,7 @@ fn a_time_in_another_unit_than_the_providers_is_refused_and_is_no_day_of_1970() 
     let symbol = Symbol::new("MKR").unwrap();
     for t in [0_i64, 1_748_872_800, 1_748_872_800_000_000, 253_402_207_200_000, i64::MIN, i64::MAX] {
         let body = format!(r#"{{"status":"OK","results":[{{"v":1,"o":1,"c":1,"h":1,"l":1,"t":{t}}}]}}"#);
-        let page = bars_page("massive", "p", body.as_bytes(), &symbol, at()).unwrap();
+        let page = bars_page("massive", "p", body.as_bytes(), &symbol, BarWidth::Minute, at()).unwrap();
         assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{t}");
         assert!(page.rejects[0].reason.contains("between the years 1990 and 2099"), "{page:?}");
         let trade = frame(&format!(r#"[{{"ev":"T","sym":"MKR","i":"1","p":1,"s":1,"t":{t},"q":1}}]"#), at());
@@ -221,7 +221,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = news_page("massive", "p", &bytes, at());
-        let _ = bars_page("massive", "p", &bytes, &Symbol::new("MKR").unwrap(), at());
+        let _ = bars_page("massive", "p", &bytes, &Symbol::new("MKR").unwrap(), BarWidth::Minute, at());
         let _ = frame(&String::from_utf8_lossy(&bytes), at());
     }
 
@@ -271,7 +271,9 @@ fn the_providers_own_examples() {
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
             assert!(page.items.iter().all(|article| !article.symbols.is_empty() && !article.title.is_empty()));
         } else if name.starts_with("aggs_") {
-            let page = bars_page("massive", &name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), at()).unwrap();
+            let page =
+                bars_page("massive", &name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), BarWidth::Minute, at())
+                    .unwrap();
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
         } else if name.starts_with("ws_examples") {
             let examples: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(&body).unwrap();
@@ -295,4 +297,16 @@ fn the_providers_own_examples() {
     }
     assert!(seen > 0, "{} holds no examples", folder.display());
     println!("{seen} files of the provider's own examples");
+}
+
+#[test]
+fn daily_aggregates_start_at_midnight_in_new_york() {
+    let body = br#"{"ticker":"MKR","status":"OK","adjusted":false,"results":[
+        {"v":642646396.0,"vw":1.469,"o":1.5032,"c":1.4604,"h":1.5064,"l":1.4489,"t":1112331600000,"n":82132},
+        {"v":578172308.0,"vw":1.4589,"o":1.4639,"c":1.4675,"h":1.4754,"l":1.4343,"t":1112587200000,"n":65543}]}"#;
+    let page = bars_page("massive", "p", body, &Symbol::new("MKR").unwrap(), BarWidth::Day, at()).unwrap();
+    let found: Vec<(String, u32, f64)> =
+        page.items.iter().map(|bar| (bar.start.to_string(), bar.width_s, bar.close)).collect();
+    let days = [("2005-04-01T05:00:00Z", 1.4604), ("2005-04-04T04:00:00Z", 1.4675)];
+    assert_eq!(found, days.map(|(start, close)| (start.to_owned(), 86_400, close)), "in winter and in summer");
 }
