@@ -10,6 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// What the library says of a login that the broker refuses: of the password, and of the mechanism.
@@ -68,7 +69,8 @@ impl Obstacle {
             }
             Self::Certificate => {
                 "its authority has to be in the file that ssl.ca.location names in kafka.properties (without it, in the \
-                 system's), and the host name in kafka.brokers, or the one that the broker advertises, in the certificate"
+                 system's), and the host name in kafka.brokers, or the one that the broker advertises, in the certificate, which \
+                 has to be valid now"
             }
             Self::Login => {
                 "check sasl.username and sasl.mechanisms in kafka.properties, and the password in \
@@ -85,18 +87,23 @@ fn closes_at_once(reason: &str) -> bool {
     reason.contains("Disconnected") && is_early || reason.contains("incorrect security.protocol")
 }
 
-/// Remembers the obstacle that says most.
+/// Remembers the brokers that could not be used, and of each the obstacle that says most, with what the library said.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Attempts(Arc<Mutex<Option<(Obstacle, String)>>>);
+pub(crate) struct Attempts(Arc<Mutex<BTreeMap<String, Option<(Obstacle, String)>>>>);
 
 impl Attempts {
-    /// The error of a client to which no broker answered: `otherwise`, if nothing more is known.
+    /// The error of a client to which no broker answered: `otherwise`, if nothing more is known. A refused login or
+    /// certificate is the error only if that is so of every broker that was tried: another one may be restarting.
     pub(crate) fn explain(&self, brokers: &str, otherwise: BusError) -> BusError {
-        let known = self.0.lock().expect("no holder of this lock can panic").take();
+        let known = std::mem::take(&mut *self.0.lock().expect("no holder of this lock can panic"));
+        let is_refusal = |known: &Option<(Obstacle, String)>| {
+            known.as_ref().is_some_and(|(obstacle, _)| *obstacle >= Obstacle::Certificate)
+        };
+        let are_refusals = known.values().all(is_refusal);
         let brokers = brokers.to_owned();
-        match (known, otherwise) {
-            (Some((Obstacle::Login, reason)), _) => BusError::Login { brokers, reason },
-            (Some((Obstacle::Certificate, _)), _) => BusError::Certificate { brokers },
+        match (known.into_values().flatten().max(), otherwise) {
+            (Some((Obstacle::Login, reason)), _) if are_refusals => BusError::Login { brokers, reason },
+            (Some((Obstacle::Certificate, _)), _) if are_refusals => BusError::Certificate { brokers },
             (Some((obstacle, _)), BusError::Unreachable { source, .. }) => {
                 BusError::Unreachable { brokers, remedy: obstacle.remedy(), source }
             }
@@ -104,11 +111,17 @@ impl Attempts {
         }
     }
 
-    fn note(&self, obstacle: Obstacle, said: &str) {
+    /// Notes what stands between us and a broker; `None` if that is not known.
+    fn note(&self, obstacle: Option<Obstacle>, said: &str) {
+        let (broker, text) = broker_log::place_and_text(said);
+        if broker.is_empty() {
+            return;
+        }
         let mut known = self.0.lock().expect("no holder of this lock can panic");
-        if known.as_ref().is_none_or(|(before, _)| *before <= obstacle) {
-            let (_, text) = broker_log::place_and_text(said);
-            *known = Some((obstacle, text.trim_start_matches(LOGIN_FAILED[0]).to_owned()));
+        let of_broker = known.entry(broker.to_owned()).or_default();
+        let is_worse = |obstacle: &Obstacle| of_broker.as_ref().is_none_or(|(before, _)| before <= obstacle);
+        if let Some(obstacle) = obstacle.filter(is_worse) {
+            *of_broker = Some((obstacle, text.trim_start_matches(LOGIN_FAILED[0]).to_owned()));
         }
     }
 }
@@ -118,18 +131,14 @@ impl ClientContext for Attempts {
         tracing::debug!(target: "librdkafka", "{fac} {message}");
         // That a connection was closed is reported here only.
         if closes_at_once(message) {
-            self.note(Obstacle::Closes, message);
+            self.note(Some(Obstacle::Closes), message);
         }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
-        let Some(obstacle) = Obstacle::of(reason) else { return };
         let is_login = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication);
-        if obstacle == Obstacle::Login && !is_login {
-            return;
-        }
-        self.note(obstacle, reason);
+        self.note(Obstacle::of(reason).filter(|obstacle| *obstacle != Obstacle::Login || is_login), reason);
     }
 }
 
@@ -194,6 +203,18 @@ mod tests {
             let error = heard(&[(code, text)]);
             assert!(error.is_retryable() && error.to_string().contains(remedy), "{error}");
         }
+    }
+
+    #[test]
+    fn one_broker_that_refuses_does_not_end_the_wait_for_the_others() {
+        use RDKafkaErrorCode::{Authentication, BrokerTransportFailure};
+        let down = "sasl_ssl://kafka-2:9093/bootstrap: Connect to ipv4#10.0.0.2:9093 failed: Connection refused";
+        let attempts = Attempts::default();
+        attempts.error(KafkaError::Global(Authentication), &format!("{AT}{LOGIN}"));
+        attempts.error(KafkaError::Global(BrokerTransportFailure), down);
+        let source = KafkaError::MetadataFetch(BrokerTransportFailure).into();
+        let error = attempts.explain("b", BusError::Unreachable { brokers: String::new(), remedy: "", source });
+        assert!(error.is_retryable() && error.to_string().contains("sasl.username"), "{error}");
     }
 
     #[test]

@@ -109,10 +109,14 @@ impl<'a> Market<'a> {
     async fn strike(&mut self, fault: Fault, dice: &mut Dice) {
         match fault {
             Fault::KillRole(role) => {
+                self.assert_running(role);
                 self.roles[role].kill_9();
                 self.roles[role] = self.place.role(ROLES[role]);
             }
-            Fault::PauseRole(role, time) => self.roles[role].pause(time),
+            Fault::PauseRole(role, time) => {
+                self.assert_running(role);
+                self.roles[role].pause(time);
+            }
             Fault::KillReplay => {
                 self.replay.kill_9();
                 self.replay = send(&self.place, "chaos", &self.news, &self.bars);
@@ -122,6 +126,12 @@ impl<'a> Market<'a> {
             Fault::Unreadable(topic) => self.send_unreadable(topic, dice).await,
             Fault::Twice(topic) => self.send_again(topic, dice).await,
         }
+    }
+
+    /// No fault may end a role.
+    fn assert_running(&mut self, role: usize) {
+        let name = ROLES[role];
+        assert!(self.roles[role].is_running(), "the role {name} has ended by itself\n{}", self.log(name));
     }
 
     async fn send_unreadable(&mut self, topic: Topic, dice: &mut Dice) {
@@ -144,7 +154,9 @@ impl<'a> Market<'a> {
         let mut records = Vec::new();
         let wanted = 1 + dice.below(400) as usize;
         while records.len() < wanted {
-            let Ok(event) = tokio::time::timeout(Duration::from_secs(10), consumer.next()).await else { break };
+            // The first record may be long in coming, after a server was killed; the others are there.
+            let limit = if records.is_empty() { STALLED } else { Duration::from_secs(5) };
+            let Ok(event) = tokio::time::timeout(limit, consumer.next()).await else { break };
             match event.unwrap() {
                 Event::Record(record) if !String::from_utf8_lossy(&record.payload).contains(r#"{"watermark":"#) => {
                     records.push(record);
@@ -152,6 +164,7 @@ impl<'a> Market<'a> {
                 _ => {}
             }
         }
+        assert!(!records.is_empty(), "nothing of {topic:?} was read");
         let producer = Producer::new(&config).unwrap();
         for record in records.iter().rev().take(50) {
             let sent = producer.enqueue_to(topic, record.partition, "chaos", &record.payload).await.unwrap();
@@ -192,9 +205,7 @@ impl<'a> Market<'a> {
     fn checked(&mut self) -> String {
         let articles = self.place.count("SELECT uniqExact(article_id) FROM impact");
         assert_eq!(articles, ARTICLES as u64, "{}", self.log("replay"));
-        for (role, name) in self.roles.iter_mut().zip(ROLES) {
-            assert!(role.is_running(), "the role {name} has ended by itself");
-        }
+        (0..ROLES.len()).for_each(|role| self.assert_running(role));
         let content = self.place.content();
         let letters = "SELECT DISTINCT bytes FROM dead_letters ORDER BY bytes FORMAT TSVRaw";
         let mut expected = self.unreadable.clone();
@@ -228,6 +239,7 @@ async fn disturbed(seed: u64, faults: u64, servers: &Servers, news: &Path, bars:
     let mut market = Market::start(&format!("chaos_{seed}"), servers, news, bars);
     // Before that, most of what is killed has done nothing yet.
     wait_until("mentions are being written", || market.place.count("SELECT count() FROM mentions") > 0);
+    let mut struck = 0;
     for _ in 0..faults {
         std::thread::sleep(Duration::from_millis(100 + dice.below(3_000)));
         let fault = Fault::drawn(&mut dice);
@@ -237,7 +249,9 @@ async fn disturbed(seed: u64, faults: u64, servers: &Servers, news: &Path, bars:
         }
         println!("  at {} mentions: {fault:?}", market.place.count("SELECT count() FROM mentions"));
         market.strike(fault, &mut dice).await;
+        struck += 1;
     }
+    assert!(struck >= faults.min(3), "the replay was over after {struck} faults");
     market.wait_for_end();
     let content = market.checked();
     println!("  one more article took {:.1} s", market.fresh_article().as_secs_f64());

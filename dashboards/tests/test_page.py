@@ -123,8 +123,8 @@ class Visit(unittest.TestCase):
         seen = set()
         for width in accessibility.WIDTHS:
             self.browser.resize(width)
-            cut_off = "return document.documentElement.scrollWidth - window.innerWidth"
-            self.assertLessEqual(self.browser.driver.execute_script(cut_off), 0, f"{width} pixels are too few")
+            fits = "return document.documentElement.scrollWidth <= window.innerWidth"
+            self.browser.wait(f"the page to fit into {width} pixels", lambda: self.browser.driver.execute_script(fits))
             found = accessibility.violations(self.browser, axe)
             if any(violation.known < 0 for violation in found):
                 # Perhaps of a chart that was being refreshed.
@@ -331,9 +331,11 @@ class Changes(Visit):
             return False
 
         self.browser.wait(f"{value} among the choices", click_option)
-        self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
+        self.browser.wait("the button", lambda: any(button.is_enabled() for button in self.browser.all(APPLY)))
         self.browser.all(APPLY)[0].click()
-        self.browser.wait("the choice to be taken", lambda: not self.browser.all(APPLY)[0].is_enabled())
+        self.browser.wait(
+            "the choice to be taken", lambda: any(not button.is_enabled() for button in self.browser.all(APPLY))
+        )
         time.sleep(1)
         self.browser.settle()
 
@@ -373,7 +375,7 @@ class Changes(Visit):
         self.browser.wait("the choice", lambda: self.browser.all(".ant-select-item-option-active[title='CYGN']"))
         self.press(Keys.ENTER)
         self.press(Keys.ESCAPE)
-        self.browser.wait("the button", lambda: self.browser.all(APPLY)[0].is_enabled())
+        self.browser.wait("the button", lambda: any(button.is_enabled() for button in self.browser.all(APPLY)))
         # The bar of filters makes room for what was chosen.
         self.browser.settle()
         self.tab_to(APPLY)

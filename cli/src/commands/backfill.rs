@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 use tapewire_bus::Producer;
+use tapewire_core::exchange::Calendar;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::backfill::{self, BackfillOptions, Filled, Progress, Sources};
 use tapewire_ingest::providers::BarWidth;
@@ -92,6 +93,12 @@ impl Backfill {
             && (day > self.from || !self.widths().contains(&BarWidth::Day))
         {
             let words = format!("--daily-from {day}: it has to be at most --from, and needs --bar-width 1d or 1m,1d");
+            return Err(UsageError(words).into());
+        }
+        let first = Calendar::xnys().sessions().first().map(|session| session.date);
+        let daily_from = self.daily_from.unwrap_or(self.from);
+        if let Some(first) = first.filter(|first| daily_from < *first && self.widths().contains(&BarWidth::Day)) {
+            let words = format!("daily bars since {daily_from}: tapewire knows the sessions since {first} only");
             return Err(UsageError(words).into());
         }
         let sources = self.sources(&config)?;

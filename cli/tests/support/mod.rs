@@ -92,7 +92,7 @@ impl Installation {
     pub fn query(&self, sql: &str) -> String {
         let url = format!("{}/?database={}", self.clickhouse, self.name);
         let mut curl = Command::new("curl");
-        curl.args(["-sS", "--max-time", "30", "--data-binary", sql, &url]).args(&self.curl);
+        curl.args(["-sS", "--max-time", "30", "--noproxy", "*", "--data-binary", sql, &url]).args(&self.curl);
         let output = curl.output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }

@@ -47,8 +47,9 @@ pub(super) fn check_past(
         let is_missing = |symbol| state.bars_from(name, symbol, width, first) <= to;
         let reach = source.reaches_back_to(width, now).filter(|reach| start_of(after(to)) <= *reach);
         if let Some(reach) = reach.filter(|_| symbols.iter().any(is_missing)) {
+            let or = if source.has_daily_bars() && width == BarWidth::Minute { ", or give --bar-width 1d" } else { "" };
             return Err(IngestError::Config(format!(
-                "{name} has {} since {} only, and none of {first} to {to}: leave it out of --prices, or choose later days",
+                "{name} has {} since {} only, and none of {first} to {to}: leave it out of --prices, choose later days{or}",
                 called(width),
                 whole_seconds(reach)
             )));
@@ -70,7 +71,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
     ) -> Result<(), IngestError> {
         let subscription = Subscription { symbols: symbols.to_vec(), bars: true, trades: false, halts: false };
         source.check(&subscription)?;
-        let without_actions = self.state.without_actions(name, symbols);
+        let without_actions = self.state.without_actions(symbols);
         if !without_actions.is_empty() {
             self.actions(name, source, &without_actions).await?;
         }
@@ -89,9 +90,19 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         width: BarWidth,
     ) -> Result<(), IngestError> {
         let (before, called) = (self.filled.bars, called(width));
-        let mut cut = Vec::new();
+        let (mut cut, mut without) = (Vec::new(), Vec::new());
         for symbol in symbols {
+            let (before, missing_from) =
+                (self.filled.bars, self.state.bars_from(name, symbol, width, self.options.from));
             cut.extend(self.bars(name, source, symbol, width).await?.map(|reach| (symbol, reach)));
+            if self.filled.bars == before && missing_from <= self.options.to {
+                without.push(symbol.as_str());
+            }
+        }
+        if !without.is_empty() && without.len() < symbols.len() {
+            self.filled
+                .remarks
+                .push(format!("{name} had no {called} of {}: see the log and the dead letters", without.join(", ")));
         }
         if let [(symbol, reach), others @ ..] = &cut[..] {
             let others = if others.is_empty() { String::new() } else { format!(" and {} other symbols", others.len()) };
@@ -114,6 +125,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         symbols: &[Symbol],
     ) -> Result<(), IngestError> {
         let (from, to) = (self.state.first_of_actions(), self.options.to);
+        let mut is_offered = false;
         for list in ActionList::ALL {
             let request = ActionsRequest { list, symbols: symbols.to_vec(), from, to };
             let (mut cursor, mut guard) = (None, PageGuard::of_symbols(symbols.len()));
@@ -125,6 +137,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
                     }
                     page => page?,
                 };
+                is_offered = true;
                 let next =
                     guard.next(name, &page, |action| (action.symbol.clone(), action.ex_date, action.id.clone()))?;
                 for action in page.items {
@@ -141,6 +154,10 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
             }
         }
         self.writer.flush().await?;
+        if !is_offered {
+            // Another source of this run may have them.
+            return Ok(());
+        }
         self.state.note_actions(name, symbols);
         self.file.save(&self.state).await
     }
@@ -170,11 +187,21 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
                 let page = self.retried(name, || source.bars_page(&request, cursor.as_ref())).await?;
                 let next = guard.next(name, &page, |bar| bar.start)?;
                 let last = page.items.iter().map(|bar| bar.start).max();
+                // An answer that is refused as a whole has days that are still missing.
+                let is_refused = width == BarWidth::Day && page.items.is_empty() && !page.rejects.is_empty();
                 let under_way = self.send_bars(name, &request, page).await?;
                 let missing_from = if next.is_none() { until } else { last.map_or(first, day_of).max(first) };
                 let missing_from = under_way.map_or(missing_from, |day| missing_from.min(day).max(first));
+                let missing_from = if is_refused { first } else { missing_from };
                 let missing_from = if cut.is_some() { begun } else { missing_from };
                 self.complete(Days::Bars(name, symbol, width), missing_from).await?;
+                if is_refused {
+                    self.filled.remarks.push(format!(
+                        "{name} has no daily bars of {symbol} since {first} that can be read: those days are missing, and not \
+                         noted as done; see the dead letters"
+                    ));
+                    return Ok(cut);
+                }
                 match next {
                     None => break,
                     next => cursor = next,

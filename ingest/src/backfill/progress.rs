@@ -107,10 +107,9 @@ impl State {
                 )));
             }
             (None, Some(wanted)) => {
-                if wanted < self.from {
-                    // Splits and dividends were sent of the days from `from` on only.
-                    self.actions.clear();
-                }
+                // Daily bars may begin before those that splits and dividends were sent for, and an earlier version noted
+                // sources that had none then.
+                self.actions.clear();
                 self.daily_from = Some(wanted);
             }
             _ => {}
@@ -131,10 +130,11 @@ impl State {
         self
     }
 
-    /// The symbols of a source whose splits and dividends have not been sent.
-    pub fn without_actions(&self, name: &str, symbols: &[Symbol]) -> Vec<Symbol> {
-        let sent = self.actions.get(name);
-        symbols.iter().filter(|symbol| !sent.is_some_and(|sent| sent.contains(*symbol))).cloned().collect()
+    /// The symbols whose splits and dividends have not been sent, from whatever source: two sources have other ids for the
+    /// same dividend, which would count twice.
+    pub fn without_actions(&self, symbols: &[Symbol]) -> Vec<Symbol> {
+        let is_sent = |symbol: &&Symbol| self.actions.values().any(|sent| sent.contains(*symbol));
+        symbols.iter().filter(|symbol| !is_sent(symbol)).cloned().collect()
     }
 
     /// Notes that the splits and dividends of these symbols have been sent.
@@ -298,17 +298,16 @@ mod tests {
     fn splits_and_dividends_of_symbols_that_are_added_later_are_missing() {
         let symbols = ["OLD", "NEW"].map(|ticker| Symbol::new(ticker).unwrap());
         let mut state = State::continuing(None, &options()).unwrap();
-        assert_eq!(state.without_actions("tape", &symbols), symbols);
+        assert_eq!(state.without_actions(&symbols), symbols);
         state.note_actions("tape", &symbols[..1]);
         let stored: State = serde_json::from_slice(&serde_json::to_vec(&state).unwrap()).unwrap();
         let state = State::continuing(Some(stored), &options()).unwrap();
-        assert_eq!(state.without_actions("tape", &symbols), symbols[1..]);
-        assert_eq!(state.without_actions("other", &symbols), symbols);
+        assert_eq!(state.without_actions(&symbols), symbols[1..]);
         // A file of an earlier version: the source, and symbols whose bars were begun after its actions were sent.
         let earlier = r#"{"from":"2025-05-01","to":"2025-05-10","delay":"1s","news":{},"bars":{"tape":{"OLD":"2025-05-02"}},
             "actions":["tape"],"ended":false}"#;
         let state = State::continuing(Some(serde_json::from_str(earlier).unwrap()), &options()).unwrap();
-        assert_eq!(state.without_actions("tape", &symbols), symbols[1..]);
+        assert_eq!(state.without_actions(&symbols), symbols[1..]);
         assert_eq!(state.bars_from("tape", &symbols[0], BarWidth::Minute, date(2025, 5, 1)), date(2025, 5, 2));
     }
 
@@ -344,10 +343,7 @@ mod tests {
         let both = || [BarWidth::Minute, BarWidth::Day].into();
         let earlier = BackfillOptions { widths: both(), daily_from: date(2024, 5, 1), ..options() };
         let state = State::continuing(Some(state), &earlier).unwrap();
-        assert_eq!(
-            (state.first_of_actions(), state.without_actions("tape", &symbols)),
-            (date(2024, 5, 1), symbols.to_vec())
-        );
+        assert_eq!((state.first_of_actions(), state.without_actions(&symbols)), (date(2024, 5, 1), symbols.to_vec()));
         let sources = Sources { news: Vec::new(), prices: vec![("tape".into(), symbols.to_vec())] };
         assert_eq!(Progress::new(&earlier, &sources, &state, &Clock::wall()).total, 10 + 375);
         // Without daily bars the day that was given for them does not matter.

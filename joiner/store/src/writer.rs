@@ -43,8 +43,8 @@ impl Writer {
     /// ```
     ///
     /// # Errors
-    /// Errors that trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`]); at shutdown
-    /// [`StoreError::Unreachable`] or [`StoreError::Busy`]. The rows were not acknowledged then.
+    /// Errors that trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`], [`StoreError::Login`]); at
+    /// shutdown [`StoreError::Unreachable`], [`StoreError::Busy`] or [`StoreError::Certificate`]. The rows were not acknowledged then.
     pub async fn insert<T>(&self, table: &'static str, rows: &[T]) -> Result<(), StoreError>
     where
         T: RowOwned + RowWrite + Row,
@@ -61,7 +61,8 @@ impl Writer {
                 }
                 Err(error) => StoreError::from_clickhouse(error, &self.url),
             };
-            if !error.is_retryable() {
+            // A certificate that was accepted when the role started is being renewed, or a clock is wrong.
+            if !error.is_retryable() && !matches!(error, StoreError::Certificate { .. }) {
                 return Err(error);
             }
             tracing::warn!(%error, table, rows = rows.len(), "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again");

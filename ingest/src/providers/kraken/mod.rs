@@ -75,8 +75,14 @@ impl PriceSource for Kraken {
     }
 
     fn reaches_back_to(&self, width: BarWidth, now: Timestamp) -> Option<Timestamp> {
-        let history = if width == BarWidth::Day { DAYS } else { HISTORY };
-        now.checked_sub(history).ok()
+        match width {
+            // A day counts as a whole.
+            BarWidth::Day => {
+                let oldest = now.checked_sub(DAYS).ok()?;
+                Timestamp::from_second(oldest.as_second().div_euclid(86_400) * 86_400).ok()
+            }
+            BarWidth::Minute => now.checked_sub(HISTORY).ok(),
+        }
     }
 
     async fn connect(&self, subscription: &Subscription) -> Result<Box<dyn PriceConnection>, ProviderError> {

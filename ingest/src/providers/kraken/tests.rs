@@ -223,6 +223,6 @@ async fn daily_bars_are_days_of_utc_and_reach_two_years_back() {
     let query = &server.requests()[0].query;
     assert!(query.contains(&format!("interval=1440&since={}", start.as_second() - 86_400)), "{query}");
     let reach = |width| source.reaches_back_to(width, at("2026-07-04T06:00:00Z")).unwrap();
-    assert_eq!(reach(BarWidth::Day), at("2024-07-15T06:00:00Z"));
+    assert_eq!(reach(BarWidth::Day), at("2024-07-15T00:00:00Z"));
     assert_eq!(reach(BarWidth::Minute), at("2026-07-03T18:00:00Z"));
 }

@@ -5,7 +5,7 @@
 //! printed with more than four decimals is rounded to four.
 
 use super::parse::{Charted, Events, Row, Split, bar, chart, rejected};
-use crate::providers::{ActionList, ActionsRequest, Page, ProviderError, Reject};
+use crate::providers::{ActionList, ActionsRequest, BarsRequest, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ use tapewire_core::{Bar, CorporateAction, Symbol};
 /// What Yahoo calls a day.
 const INTERVAL: &str = "1d";
 
-/// Reads the daily bars of `symbol` as printed, oldest first. A bar starts at midnight in New York. That of the day under way
-/// is among them: its row has the time of the last trade. A day without a trade is left out.
+/// Reads the daily bars of the request as printed, oldest first. A bar starts at midnight in New York. That of the day under way
+/// may be among them: its row has the time of the last trade. A day without a trade is left out.
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`] if it is no chart. One of another symbol, width or currency, or with a split that can't be
@@ -26,9 +26,10 @@ pub fn bars(
     provider: &str,
     path: &str,
     body: &[u8],
-    symbol: &Symbol,
+    request: &BarsRequest,
     received_at: Timestamp,
 ) -> Result<Page<Bar>, ProviderError> {
+    let symbol = &request.symbol;
     let mut page = Page { items: Vec::new(), rejects: Vec::new(), origin: path.to_owned(), next: None };
     let (rows, splits) = match read(provider, path, body, symbol)? {
         Ok((Charted { rows, .. }, splits)) => (rows, splits),
@@ -36,7 +37,9 @@ pub fn bars(
     };
     // If a day is listed twice, the later row counts: it is newer.
     let mut bars = BTreeMap::new();
-    for (at, row) in rows {
+    // The answer reaches to now.
+    let is_wanted = |at: i64| midnight(at).is_none_or(|(_, start)| (request.from..=request.to).contains(&start));
+    for (at, row) in rows.into_iter().filter(|(at, _)| is_wanted(*at)) {
         match day(symbol, at, row, &splits, received_at) {
             Ok(None) => {}
             Ok(Some(bar)) => drop(bars.insert(bar.start, bar)),
@@ -67,7 +70,13 @@ pub fn actions(
     let days = request.from..=request.to;
     let found: Vec<(Date, ActionKind)> = match request.list {
         ActionList::Splits => splits.iter().map(|(&day, &(from, to))| (day, ActionKind::Split { from, to })).collect(),
-        ActionList::Dividends => dividends(&events, &splits),
+        ActionList::Dividends => {
+            page.rejects.extend(events.dividends.values().filter(|item| date_of(item.date).is_none()).map(|item| {
+                let raw = serde_json::json!({"symbol": symbol.as_str(), "date": item.date, "dividend": item.amount});
+                Reject::new(&raw.to_string(), "the date of a dividend is not plausible")
+            }));
+            dividends(&events, &splits)
+        }
     };
     for (ex_date, kind) in found.into_iter().filter(|(day, _)| days.contains(day)) {
         // Yahoo has one action of a kind a day. Its amount is no part of the id: it is computed again after each split.
@@ -122,9 +131,7 @@ fn dividends(events: &Events, splits: &Splits) -> Vec<(Date, ActionKind)> {
 }
 
 fn day(symbol: &Symbol, at: i64, row: Row, splits: &Splits, received_at: Timestamp) -> Result<Option<Bar>, String> {
-    let date = date_of(at).ok_or("its time is not plausible")?;
-    let zone = Calendar::xnys().time_zone();
-    let start = date.to_zoned(zone.clone()).map_err(|error| error.to_string())?.timestamp();
+    let (date, start) = midnight(at).ok_or("its time is not plausible")?;
     let Some(bar) = bar(symbol, start.as_second(), row, received_at)? else { return Ok(None) };
     let ratio: f64 = splits.iter().filter(|(day, _)| **day > date).map(|(_, (from, to))| to / from).product();
     #[allow(clippy::float_cmp, reason = "without a split it is exactly 1")]
@@ -133,6 +140,12 @@ fn day(symbol: &Symbol, at: i64, row: Row, splits: &Splits, received_at: Timesta
     let (open, high, low, close) = (price(bar.open), price(bar.high), price(bar.low), price(bar.close));
     let bar = Bar { width_s: Bar::DAY_S, open, high, low, close, volume: bar.volume / ratio, ..bar };
     bar.fault().map_or(Ok(Some(bar)), |fault| Err(fault.into()))
+}
+
+/// The day in New York, and when it began.
+fn midnight(at: i64) -> Option<(Date, Timestamp)> {
+    let date = date_of(at)?;
+    Some((date, date.to_zoned(Calendar::xnys().time_zone().clone()).ok()?.timestamp()))
 }
 
 /// The day in New York.
@@ -145,7 +158,7 @@ fn date_of(at: i64) -> Option<Date> {
 mod tests {
     use super::*;
     use crate::providers::testing::{Answered, Server};
-    use crate::providers::{BarsRequest, PriceSource, ProvidersConfig};
+    use crate::providers::{PriceSource, ProvidersConfig};
     use jiff::civil::date;
     use std::sync::Arc;
     use tapewire_runtime::Clock;
@@ -240,8 +253,8 @@ mod tests {
 
     #[test]
     fn without_a_split_that_can_be_read_no_price_before_it_is_known() {
-        let read =
-            |body: &str| bars("yahoo", PATH, body.as_bytes(), &symbol("AAPL"), at("2020-09-02T19:00:00Z")).unwrap();
+        let request = BarsRequest::days(&symbol("AAPL"), at("2020-08-01T00:00:00Z"), at("2020-09-02T23:59:59Z"));
+        let read = |body: &str| bars("yahoo", PATH, body.as_bytes(), &request, at("2020-09-02T19:00:00Z")).unwrap();
         for (from, to, reason) in [
             ("\"denominator\":1", "\"denominator\":0", "a split can't be read"),
             ("{\"date\":1598880600", "{\"date\":1", "a split can't be read"),
@@ -254,5 +267,15 @@ mod tests {
         }
         let torn = read(&SPLIT.replacen("126.44249725341797", "1", 1));
         assert!(torn.items.len() == 2 && torn.rejects.len() == 1, "a row costs only itself: {torn:?}");
+        let later = BarsRequest { from: at("2020-08-30T00:00:00Z"), ..request.clone() };
+        let body = SPLIT.replacen("126.44249725341797", "1", 1);
+        let page = bars("yahoo", PATH, body.as_bytes(), &later, at("2020-09-02T19:00:00Z")).unwrap();
+        assert!(page.items.len() == 2 && page.rejects.is_empty(), "a row of another day is nobody's: {page:?}");
+        let undated = SPLIT.replacen("\"date\":1596807000", "\"date\":1", 1);
+        let (from, to) = (date(2020, 8, 1), date(2020, 8, 31));
+        let asked = ActionsRequest { list: ActionList::Dividends, symbols: vec![symbol("AAPL")], from, to };
+        let (now, own) = (at("2020-09-02T19:00:00Z"), symbol("AAPL"));
+        let page = actions("yahoo", PATH, undated.as_bytes(), &own, &asked, now).unwrap();
+        assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "so that the one sent before is not withdrawn");
     }
 }

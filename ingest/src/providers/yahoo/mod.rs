@@ -130,12 +130,10 @@ impl Yahoo {
     }
 
     async fn days(&self, request: &BarsRequest) -> Result<Page<Bar>, ProviderError> {
-        let BarsRequest { symbol, from, to, .. } = request;
+        let BarsRequest { symbol, from, .. } = request;
         let path = request.origin(&path_of(symbol));
         let Ok(body) = self.days_since(symbol, *from).await? else { return Ok(empty(path)) };
-        let mut page = daily::bars(self.http.provider(), &path, &body, symbol, self.http.clock().now())?;
-        page.items.retain(|bar| (*from..=*to).contains(&bar.start));
-        Ok(page)
+        daily::bars(self.http.provider(), &path, &body, request, self.http.clock().now())
     }
 }
 
@@ -247,7 +245,15 @@ impl PriceSource for Yahoo {
                 return Ok(Page { rejects: vec![Reject::new(&raw, message)], next, ..empty(path) });
             }
         };
-        let page = daily::actions(self.http.provider(), &path, &body, symbol, request, self.http.clock().now())?;
-        Ok(Page { next, ..page })
+        let page = daily::actions(self.http.provider(), &path, &body, symbol, request, self.http.clock().now());
+        match page {
+            Ok(page) => Ok(Page { next, ..page }),
+            // The other symbols' actions must not wait until this answer can be read.
+            Err(ProviderError::Unreadable { reason, .. }) => {
+                let raw = serde_json::json!({"asked": symbol.as_str()}).to_string();
+                Ok(Page { rejects: vec![Reject::new(&raw, reason)], next, ..empty(path) })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
