@@ -346,6 +346,12 @@ mod tests {
         assert_eq!((state.first_of_actions(), state.without_actions(&symbols)), (date(2024, 5, 1), symbols.to_vec()));
         let sources = Sources { news: Vec::new(), prices: vec![("tape".into(), symbols.to_vec())] };
         assert_eq!(Progress::new(&earlier, &sources, &state, &Clock::wall()).total, 10 + 375);
+        // An earlier version noted the symbols of sources that had no splits then.
+        let mut minutes = State::continuing(None, &options()).unwrap();
+        minutes.note_actions("tape", &symbols);
+        assert_eq!(minutes.without_actions(&symbols), [], "nor are they taken from another source");
+        let days = BackfillOptions { widths: both(), ..options() };
+        assert_eq!(State::continuing(Some(minutes), &days).unwrap().without_actions(&symbols), symbols);
         // Without daily bars the day that was given for them does not matter.
         let state = State::continuing(Some(state), &options()).unwrap();
         let other = BackfillOptions { widths: both(), ..options() };

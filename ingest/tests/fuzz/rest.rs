@@ -10,7 +10,7 @@ use tapewire_fuzzkit::json::{Fields, Json, fields, items, message};
 use tapewire_fuzzkit::{Dice, bounded, fuzz};
 use tapewire_ingest::epoch::{is_plausible, of_any_unit, whole_microseconds};
 use tapewire_ingest::providers::items::ItemResult;
-use tapewire_ingest::providers::{ActionList, ActionsRequest};
+use tapewire_ingest::providers::{ActionList, ActionsRequest, BarWidth, BarsRequest};
 use tapewire_ingest::providers::{alpaca, alphavantage, finnhub, json, tiingo, yahoo};
 
 const FINNHUB: &str = r#"{"category":"company","datetime":1616460843,"headline":"Volkswagen in transformation","id":64801070,
@@ -155,8 +155,9 @@ fn days_splits_and_dividends_of_yahoo() {
     let lists = [ActionList::Splits, ActionList::Dividends];
     let requests =
         lists.map(|list| ActionsRequest { list, symbols: vec![symbol.clone()], from: Date::MIN, to: Date::MAX });
+    let days = BarsRequest { symbol: symbol.clone(), width: BarWidth::Day, from: Timestamp::MIN, to: Timestamp::MAX };
     messages(&[DAYS], |raw| {
-        let read = || yahoo::daily::bars("yahoo", "/chart", raw.as_bytes(), &symbol, received());
+        let read = || yahoo::daily::bars("yahoo", "/chart", raw.as_bytes(), &days, received());
         let bars = bounded(raw.len(), read).map_or_else(|_| Vec::new(), |page| page.items);
         for bar in &bars {
             assert_eq!((bar.fault(), bar.width_s), (None, 86_400), "{raw}");

@@ -110,7 +110,7 @@ fn whole_and_safe(page: &str) {
 fn a_headline_can_not_run() {
     let mut rows = rows(20, 2.0);
     for (number, row) in rows.iter_mut().enumerate() {
-        row.mention.title =
+        Arc::make_mut(&mut row.mention).title =
             format!("<script>alert({number})</script><img src=x onerror=\"alert('{number}')\"> & more\u{7}");
     }
     let page = page(&study(&rows, &settings()));
@@ -251,9 +251,10 @@ fn the_scatter_has_a_least_squares_line_and_cells_for_many_points() {
             Arc::make_mut(&mut row.mention).article_id = number.to_string();
             Arc::make_mut(&mut row.mention).title = format!("{} {number}", row.mention.title);
             row.entry_at = row.entry_at.map(|at| at + SignedDuration::from_mins(copy * 10));
-            row.mention.published_at += SignedDuration::from_mins(copy * 10);
-            Arc::make_mut(&mut row.mention).received_at = row.mention.published_at;
-            Arc::make_mut(&mut row.mention).scored_at = row.mention.published_at;
+            let mention = Arc::make_mut(&mut row.mention);
+            mention.published_at += SignedDuration::from_mins(copy * 10);
+            mention.received_at = mention.published_at;
+            mention.scored_at = mention.published_at;
             row
         })
         .collect();
@@ -275,7 +276,8 @@ fn moved(rows: &[Impact], minutes: i64, price: impl Fn(usize) -> f64, outcome: i
         row.entry_price = Some(price(number));
         row.abnormal[1] = Some(outcome(number));
         let at = row.entry_at.unwrap();
-        (row.mention.published_at, row.mention.received_at, row.mention.scored_at) = (at, at, at);
+        let mention = Arc::make_mut(&mut row.mention);
+        (mention.published_at, mention.received_at, mention.scored_at) = (at, at, at);
         row
     };
     // Rows of another moment come in any order.
@@ -322,7 +324,7 @@ fn returns_before_the_news_end_at_the_last_price_before_it() {
     assert!(found.low > 0.0);
     // A window that begins before the news of the same company a day earlier shares its time with that news.
     let mut over_a_weekend = moved(&rows, -60, |_| 100.0, |_| 0.0);
-    let mention = &mut over_a_weekend[0].mention;
+    let mention = Arc::make_mut(&mut over_a_weekend[0].mention);
     let at = mention.published_at - SignedDuration::from_hours(72);
     (mention.published_at, mention.received_at, mention.scored_at) = (at, at, at);
     let shifted = [Shifted { shift: Shift::Earlier(60), rows: over_a_weekend }];

@@ -129,7 +129,7 @@ fn too_little_and_constant_data_give_a_reason() {
     let mut constant = rows(5, 20, 0.0, |_| (0.0, 0.0));
     for row in &mut constant {
         let probabilities = Probabilities { positive: 0.2, neutral: 0.7, negative: 0.1 };
-        row.mention.sentiment.as_mut().unwrap().probabilities = probabilities;
+        Arc::make_mut(&mut row.mention).sentiment.as_mut().unwrap().probabilities = probabilities;
     }
     let constant = study(&constant, &settings());
     assert_eq!(constant.verdict, Verdict::NothingCanBeSaid);
@@ -190,11 +190,11 @@ fn the_methods_say_which_events_have_no_title() {
     const ONCE: &str = "in the same or in other words, counts once, the first time.";
     let mut rows = rows(6, 12, 1.0, |_| (0.0, 0.0));
     assert!(study(&rows, &settings()).methods.contains(&format!("{ONCE} At each horizon")));
-    rows[7].mention.title.clear();
+    Arc::make_mut(&mut rows[7].mention).title.clear();
     let some = study(&rows, &settings()).methods;
     let own = "1 of the 60 events have no title, and each counts as a story of its own.";
     assert!(some.contains(&format!("{ONCE} {own} At each horizon")), "{some}");
-    rows.iter_mut().for_each(|row| row.mention.title.clear());
+    rows.iter_mut().for_each(|row| Arc::make_mut(&mut row.mention).title.clear());
     let none = study(&rows, &settings()).methods;
     assert!(none.contains("The rows have no titles, so a company's story that is told again counts each time."));
     assert!(!none.contains(ONCE), "{none}");
