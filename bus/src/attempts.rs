@@ -87,18 +87,20 @@ fn closes_at_once(reason: &str) -> bool {
     reason.contains("Disconnected") && is_early || reason.contains("incorrect security.protocol")
 }
 
+/// What stands between us and a broker, and what the library said of it; `None` if that is not known.
+type Reported = Option<(Obstacle, String)>;
+
 /// Remembers the brokers that could not be used, and of each the obstacle that says most, with what the library said.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Attempts(Arc<Mutex<BTreeMap<String, Option<(Obstacle, String)>>>>);
+pub(crate) struct Attempts(Arc<Mutex<BTreeMap<String, Reported>>>);
 
 impl Attempts {
     /// The error of a client to which no broker answered: `otherwise`, if nothing more is known. A refused login or
     /// certificate is the error only if that is so of every broker that was tried: another one may be restarting.
     pub(crate) fn explain(&self, brokers: &str, otherwise: BusError) -> BusError {
         let known = std::mem::take(&mut *self.0.lock().expect("no holder of this lock can panic"));
-        let is_refusal = |known: &Option<(Obstacle, String)>| {
-            known.as_ref().is_some_and(|(obstacle, _)| *obstacle >= Obstacle::Certificate)
-        };
+        let is_refusal =
+            |known: &Reported| known.as_ref().is_some_and(|(obstacle, _)| *obstacle >= Obstacle::Certificate);
         let are_refusals = known.values().all(is_refusal);
         let brokers = brokers.to_owned();
         match (known.into_values().flatten().max(), otherwise) {

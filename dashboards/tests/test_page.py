@@ -34,6 +34,8 @@ COLOURS = """
         return [...seen].map(colour => '#' + colour.toString(16).padStart(6, '0'));
     });
 """
+# Whether nothing is cut off at the right.
+FITS = "return document.documentElement.scrollWidth <= window.innerWidth"
 # Whether the element with the keyboard's focus is the one sought, whether one can see that it has it, and what it is.
 # The field of a choice has no border of its own: the box around it shows the focus. While the bar of filters makes room
 # for a choice, only the body may have it; the next Tab goes on.
@@ -123,8 +125,7 @@ class Visit(unittest.TestCase):
         seen = set()
         for width in accessibility.WIDTHS:
             self.browser.resize(width)
-            fits = "return document.documentElement.scrollWidth <= window.innerWidth"
-            self.browser.wait(f"the page to fit into {width} pixels", lambda: self.browser.driver.execute_script(fits))
+            self.browser.wait(f"the page to fit into {width} pixels", lambda: self.browser.driver.execute_script(FITS))
             found = accessibility.violations(self.browser, axe)
             if any(violation.known < 0 for violation in found):
                 # Perhaps of a chart that was being refreshed.
