@@ -89,11 +89,11 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
         symbols: &[Symbol],
         width: BarWidth,
     ) -> Result<(), IngestError> {
-        let (before, called) = (self.filled.bars, called(width));
+        let (bars_before, called) = (self.filled.bars, called(width));
         let (mut cut, mut without) = (Vec::new(), Vec::new());
         for symbol in symbols {
-            let (before, missing_from) =
-                (self.filled.bars, self.state.bars_from(name, symbol, width, self.options.from));
+            let missing_from = self.state.bars_from(name, symbol, width, self.options.first_day(width));
+            let before = self.filled.bars;
             cut.extend(self.bars(name, source, symbol, width).await?.map(|reach| (symbol, reach)));
             if self.filled.bars == before && missing_from <= self.options.to {
                 without.push(symbol.as_str());
@@ -111,7 +111,7 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
                 "{name} has {called} since {reach} only: earlier days of {symbol}{others} are missing, and not noted as done"
             ));
         }
-        if self.filled.bars == before && !symbols.is_empty() && !self.filled.was_complete {
+        if self.filled.bars == bars_before && !symbols.is_empty() && !self.filled.was_complete {
             self.filled.remarks.push(format!("{name} had no {called} that were not sent before"));
         }
         Ok(())

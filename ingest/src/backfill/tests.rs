@@ -180,6 +180,30 @@ async fn daily_bars_are_asked_for_by_the_year_and_that_of_the_day_under_way_is_n
 }
 
 #[tokio::test]
+async fn a_year_that_is_refused_as_a_whole_is_not_noted_as_done_and_other_symbols_go_on() {
+    let times = ["2025-05-29T13:30:00Z", "2025-05-30T13:30:00Z"];
+    let of_weeks = chart(&times).replace("\"1d\"", "\"1wk\"").replace("AAPL", "MSFT");
+    let answers =
+        [("/v8/finance/chart/AAPL", Answered::ok(&chart(&times))), ("/v8/finance/chart/MSFT", Answered::ok(&of_weeks))];
+    let server = Server::start(&answers).await;
+    let mut providers = ProvidersConfig::default();
+    providers.set("yahoo", "rest_url", server.url());
+    let (_cluster, config) = kafka();
+    let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());
+    for bars in [2, 0] {
+        let symbols = vec![symbol("MSFT"), symbol("AAPL")];
+        let sources = Sources { news: Vec::new(), prices: vec![("yahoo".into(), symbols)] };
+        let options = options(date(2025, 5, 29), date(2025, 5, 30));
+        let options = BackfillOptions { widths: [BarWidth::Day].into(), ..options };
+        let clock = Clock::accelerated(at("2025-06-03T18:00:00Z"), 1.0);
+        let filled = run(options, sources, &providers, state.path(), producer.clone(), clock, |_| {}).await.unwrap();
+        assert_eq!((filled.bars, filled.was_complete), (bars, false), "the second time, too");
+        let said = "yahoo has no daily bars of MSFT since 2025-05-29 that can be read";
+        assert!(filled.remarks.iter().any(|remark| remark.starts_with(said)), "{:?}", filled.remarks);
+    }
+}
+
+#[tokio::test]
 async fn a_source_without_daily_bars_is_refused_and_those_that_have_them_are_named() {
     let (_cluster, config) = kafka();
     let (state, producer) = (tempfile::tempdir().unwrap(), Producer::new(&config).unwrap());

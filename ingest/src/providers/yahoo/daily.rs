@@ -234,19 +234,24 @@ mod tests {
     #[tokio::test]
     async fn a_symbol_that_is_not_known_is_a_reject_and_the_others_follow() {
         let unknown = r#"{"chart":{"result":null,"error":{"code":"Not Found","description":"No data found, symbol may be delisted"}}}"#;
-        let server =
-            Server::start(&[("/v8/finance/chart/GONE", Answered::status(404, unknown)), (PATH, Answered::ok(SPLIT))])
-                .await;
+        let answers = [
+            ("/v8/finance/chart/GONE", Answered::status(404, unknown)),
+            ("/v8/finance/chart/TORN", Answered::ok("{\"chart\":{\"result\":null,\"error\":null}}")),
+            (PATH, Answered::ok(SPLIT)),
+        ];
+        let server = Server::start(&answers).await;
         let mut providers = ProvidersConfig::default();
         providers.set("yahoo", "rest_url", server.url());
         let source = providers.price_source("yahoo", &Clock::wall()).unwrap();
-        let symbols = vec![symbol("GONE"), symbol("AAPL")];
+        let symbols = ["GONE", "TORN", "AAPL"].map(symbol).to_vec();
         let (from, to) = (date(2020, 8, 1), date(2020, 8, 31));
         let request = ActionsRequest { list: ActionList::Splits, symbols, from, to };
         let first = source.actions_page(&request, None).await.unwrap();
         assert_eq!((first.items.len(), first.rejects.len()), (0, 1), "so that nothing is taken for withdrawn");
-        let second = source.actions_page(&request, first.next.as_ref()).await.unwrap();
-        assert_eq!((second.items.len(), second.next), (1, None));
+        let torn = source.actions_page(&request, first.next.as_ref()).await.unwrap();
+        assert_eq!((torn.items.len(), torn.rejects.len()), (0, 1), "an answer that can't be read");
+        let last = source.actions_page(&request, torn.next.as_ref()).await.unwrap();
+        assert_eq!((last.items.len(), last.next), (1, None));
         let days = BarsRequest::days(&symbol("GONE"), at("2020-08-01T00:00:00Z"), at("2020-08-31T00:00:00Z"));
         assert_eq!(source.bars_page(&days, None).await.unwrap().items, []);
     }
