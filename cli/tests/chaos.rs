@@ -11,24 +11,19 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::Path;
 use std::time::{Duration, Instant};
+use support::market::{ARTICLES, JOIN, Market, SENTIMENT, STALLED};
 use support::servers::Servers;
-use support::{Installation, Process, small_market, wait_until};
+use support::{small_market, wait_until};
 use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Topic};
 use tapewire_testkit::Dice;
 
-const ARTICLES: usize = 600;
 const FAULTS: u64 = 8;
-
-/// After this long without a new row a replay counts as stalled.
-const STALLED: Duration = Duration::from_mins(3);
 
 /// The topics that get records twice, and records that can't be read.
 const TOPICS: [Topic; 3] = [Topic::News, Topic::Sentiment, Topic::Bars];
 
-const ROLES: [&str; 2] = ["sentiment", "join"];
 const SERVERS: [&str; 2] = ["clickhouse", "kafka"];
 
 #[derive(Debug, Clone, Copy)]
@@ -54,10 +49,10 @@ impl Fault {
         // From less to more than Kafka's session time-out, after which the broker loses its partitions for a while.
         let time = Duration::from_millis(200 + dice.below(6_000));
         match dice.below(20) {
-            0..=2 => Self::KillRole(0),
-            3..=5 => Self::KillRole(1),
-            6 => Self::PauseRole(0, time),
-            7 => Self::PauseRole(1, time),
+            0..=2 => Self::KillRole(SENTIMENT),
+            3..=5 => Self::KillRole(JOIN),
+            6 => Self::PauseRole(SENTIMENT, time),
+            7 => Self::PauseRole(JOIN, time),
             8..=9 => Self::KillReplay,
             10..=11 => Self::KillServer(dice.of(&SERVERS)),
             12..=14 => Self::PauseServer(dice.of(&SERVERS), time),
@@ -67,59 +62,36 @@ impl Fault {
     }
 }
 
-/// A replay with each role in a process of its own.
-struct Market<'a> {
+/// A replay, and the bytes that were sent to it and that no stage can read.
+struct Struck<'a> {
     servers: &'a Servers,
-    place: Installation,
-    news: PathBuf,
-    bars: PathBuf,
-    roles: [Process; 2],
-    replay: Process,
-    /// The bytes that no stage can read.
+    market: Market,
     unreadable: Vec<String>,
 }
 
-/// Starts to send a replay.
-fn send(place: &Installation, run: &str, news: &Path, bars: &Path) -> Process {
-    let mut replay = place.tapewire();
-    replay.args(["replay", "--send-only", "--benchmark", "MKT", "--run", run]);
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(place.folder.path().join("replay.log"));
-    replay.arg("--news").arg(news).arg("--bars").arg(bars);
-    replay.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.unwrap()).spawn().unwrap().into()
-}
-
-impl<'a> Market<'a> {
+impl<'a> Struck<'a> {
     fn start(name: &str, servers: &'a Servers, news: &Path, bars: &Path) -> Self {
-        let mut place = Installation::on(name, &servers.brokers, &servers.clickhouse);
-        place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
-        // Small batches, so that a role can be killed in the middle of its work.
-        place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
-        // Which model scores does not matter here, and this one takes half the time.
-        place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
-        let roles = ROLES.map(|role| place.role(role));
-        let replay = send(&place, "chaos", news, bars);
-        Self { servers, place, news: news.into(), bars: bars.into(), roles, replay, unreadable: Vec::new() }
+        Self { servers, market: Market::start(name, servers, news, bars), unreadable: Vec::new() }
     }
 
     fn kafka(&self) -> KafkaConfig {
-        let prefix = format!("{}-", self.place.database());
+        let prefix = format!("{}-", self.market.place.database());
         KafkaConfig { brokers: self.servers.brokers.clone(), prefix, ..KafkaConfig::default() }
     }
 
     async fn strike(&mut self, fault: Fault, dice: &mut Dice) {
         match fault {
             Fault::KillRole(role) => {
-                self.assert_running(role);
-                self.roles[role].kill_9();
-                self.roles[role] = self.place.role(ROLES[role]);
+                self.market.assert_running(role);
+                self.market.kill(role);
             }
             Fault::PauseRole(role, time) => {
-                self.assert_running(role);
-                self.roles[role].pause(time);
+                self.market.assert_running(role);
+                self.market.roles[role].pause(time);
             }
             Fault::KillReplay => {
-                self.replay.kill_9();
-                self.replay = send(&self.place, "chaos", &self.news, &self.bars);
+                self.market.replay.kill_9();
+                self.market.send_again();
             }
             Fault::KillServer(server) => self.servers.kill(server),
             Fault::PauseServer(server, time) => self.servers.pause(server, time),
@@ -128,19 +100,13 @@ impl<'a> Market<'a> {
         }
     }
 
-    /// No fault may end a role.
-    fn assert_running(&mut self, role: usize) {
-        let name = ROLES[role];
-        assert!(self.roles[role].is_running(), "the role {name} has ended by itself\n{}", self.log(name));
-    }
-
     async fn send_unreadable(&mut self, topic: Topic, dice: &mut Dice) {
         let number = self.unreadable.len();
         // Half a record, a record of another shape, and no JSON.
-        let of_kind = [r#"{"v":1,"run":"chaos","body":{"#, r#"{"v":1,"run":"chaos","body":[]}"#, "symbol,price"];
+        let of_kind = [r#"{"v":1,"run":"market","body":{"#, r#"{"v":1,"run":"market","body":[]}"#, "symbol,price"];
         let text = format!("{} {number}", dice.of(&of_kind));
         let producer = Producer::new(&self.kafka()).unwrap();
-        let partition = dice.below(3) as i32;
+        let partition = dice.below(producer.partitions(topic).await.unwrap() as u64) as i32;
         let sent = producer.enqueue_to(topic, partition, "chaos", text.as_bytes()).await.unwrap();
         sent.acknowledged().await.unwrap();
         self.unreadable.push(text);
@@ -173,88 +139,64 @@ impl<'a> Market<'a> {
     }
 
     /// Whether the replay has succeeded. One that failed, because it lost its server, is started again.
-    fn has_ended(&mut self) -> bool {
-        let Some(status) = self.replay.ended() else { return false };
+    fn has_ended(market: &mut Market) -> bool {
+        let Some(status) = market.replay.ended() else { return false };
         if !status.success() {
-            println!("  the replay ended with an error, and is started again: {}", last_line(&self.log("replay")));
-            self.replay = send(&self.place, "chaos", &self.news, &self.bars);
+            let log = market.log("replay");
+            let error = log.lines().last().unwrap_or_default();
+            println!("  the replay ended with an error, and is started again: {error}");
+            market.send_again();
         }
         status.success()
     }
 
-    fn log(&self, of: &str) -> String {
-        std::fs::read_to_string(self.place.folder.path().join(format!("{of}.log"))).unwrap()
-    }
-
-    /// Waits until the replay has ended. Panics once no row was written for [`STALLED`].
-    fn wait_for_end(&mut self) {
-        let (mut rows, mut since) = (0, Instant::now());
-        while !self.has_ended() {
-            // 0 while the server is away.
-            let now = self.place.count("SELECT (SELECT count() FROM mentions) + (SELECT count() FROM impact)");
-            if now != rows {
-                (rows, since) = (now, Instant::now());
-            }
-            let logs = || ["replay", "sentiment", "join"].map(|of| format!("{of}:\n{}", self.log(of))).join("\n");
-            assert!(since.elapsed() < STALLED, "the replay stands at {rows} rows\n{}", logs());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// Checks what has to hold after any faults; returns the rows of all tables.
-    fn checked(&mut self) -> String {
-        let articles = self.place.count("SELECT uniqExact(article_id) FROM impact");
-        assert_eq!(articles, ARTICLES as u64, "{}", self.log("replay"));
-        (0..ROLES.len()).for_each(|role| self.assert_running(role));
-        let content = self.place.content();
+    /// The rows of all tables once the replay has ended; checks that every unreadable record is a dead letter.
+    fn content(&mut self) -> String {
+        self.market.wait_until(Self::has_ended);
+        let content = self.market.content();
         let letters = "SELECT DISTINCT bytes FROM dead_letters ORDER BY bytes FORMAT TSVRaw";
-        let mut expected = self.unreadable.clone();
-        expected.sort();
+        self.unreadable.sort();
         wait_until("every unreadable record is a dead letter", || {
-            self.place.query(letters).lines().count() >= expected.len()
+            self.market.place.query(letters).lines().count() >= self.unreadable.len()
         });
-        assert_eq!(self.place.query(letters).lines().collect::<Vec<_>>(), expected);
+        assert_eq!(self.market.place.query(letters).lines().collect::<Vec<_>>(), self.unreadable);
         content
     }
 
     /// How long one more article takes, from the command to its row.
     fn fresh_article(&self) -> Duration {
-        let text = std::fs::read_to_string(&self.news).unwrap();
-        let fresh = self.place.folder.path().join("fresh.jsonl");
+        let text = std::fs::read_to_string(&self.market.news).unwrap();
+        let fresh = self.market.place.folder.path().join("fresh.jsonl");
         std::fs::write(&fresh, text.lines().next().unwrap()).unwrap();
         let began = Instant::now();
-        let mut replay = send(&self.place, "fresh", &fresh, &self.bars);
+        let mut replay = self.market.send_others("fresh", &fresh);
         wait_until("one more article is joined", || replay.ended().is_some());
-        assert!(replay.ended().unwrap().success(), "{}", self.log("replay"));
+        assert!(replay.ended().unwrap().success(), "{}", self.market.log("replay"));
         began.elapsed()
     }
 }
 
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or_default()
-}
-
 async fn disturbed(seed: u64, faults: u64, servers: &Servers, news: &Path, bars: &Path) -> String {
     let mut dice = Dice(seed);
-    let mut market = Market::start(&format!("chaos_{seed}"), servers, news, bars);
+    let mut struck = Struck::start(&format!("chaos_{seed}"), servers, news, bars);
+    let mentions = |struck: &Struck<'_>| struck.market.place.count("SELECT count() FROM mentions");
     // Before that, most of what is killed has done nothing yet.
-    wait_until("mentions are being written", || market.place.count("SELECT count() FROM mentions") > 0);
-    let mut struck = 0;
+    wait_until("mentions are being written", || mentions(&struck) > 0);
+    let mut count = 0;
     for _ in 0..faults {
         std::thread::sleep(Duration::from_millis(100 + dice.below(3_000)));
         let fault = Fault::drawn(&mut dice);
-        if market.has_ended() {
+        if Struck::has_ended(&mut struck.market) {
             println!("  the replay is over");
             break;
         }
-        println!("  at {} mentions: {fault:?}", market.place.count("SELECT count() FROM mentions"));
-        market.strike(fault, &mut dice).await;
-        struck += 1;
+        println!("  at {} mentions: {fault:?}", mentions(&struck));
+        struck.strike(fault, &mut dice).await;
+        count += 1;
     }
-    assert!(struck >= faults.min(3), "the replay was over after {struck} faults");
-    market.wait_for_end();
-    let content = market.checked();
-    println!("  one more article took {:.1} s", market.fresh_article().as_secs_f64());
+    assert!(count >= faults.min(3), "the replay was over after {count} faults");
+    let content = struck.content();
+    println!("  one more article took {:.1} s", struck.fresh_article().as_secs_f64());
     content
 }
 
@@ -271,10 +213,7 @@ async fn tables_are_the_same_after_faults_in_any_order() {
     let folder = tempfile::tempdir().unwrap();
     let Some((news, bars)) = small_market("chaos", folder.path(), ARTICLES) else { return };
     let servers = Servers::start(folder.path().join("servers"), 21_000, &[]);
-    let mut undisturbed = Market::start("calm", &servers, &news, &bars);
-    undisturbed.wait_for_end();
-    let expected = undisturbed.checked();
-    drop(undisturbed);
+    let expected = Struck::start("calm", &servers, &news, &bars).content();
     let (first, faults) = (number("SEED", 1), number("FAULTS", FAULTS));
     for seed in first..first + number("SEEDS", 1) {
         println!("SEED={seed}");

@@ -8,70 +8,21 @@
 mod support;
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use support::market::{ARTICLES, JOIN, Market, SENTIMENT};
 use support::servers::Servers;
-use support::{Installation, Process, small_market, succeeded, wait_until};
-
-const ARTICLES: usize = 600;
+use support::{Installation, small_market, succeeded, wait_until};
 
 /// Longer than `broker.session.timeout.ms`: afterwards the controller takes the broker's partitions away, and gives them
 /// back once the broker answers. Meanwhile the broker says that the cluster has no brokers.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// After this long without a new row a replay counts as stalled.
-const STALLED: Duration = Duration::from_mins(3);
-
-fn send(place: &Installation, news: &Path, bars: &Path) -> Process {
-    let mut replay = place.tapewire();
-    replay.args(["replay", "--send-only", "--run", "kills", "--benchmark", "MKT"]);
-    let log = std::fs::File::create(place.folder.path().join("replay.log")).unwrap();
-    replay.arg("--news").arg(news).arg("--bars").arg(bars).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    replay.spawn().unwrap().into()
-}
-
-/// Runs a replay with each role in a process of its own, and disturbs it once it has begun to write.
-fn disturbed(
-    name: &str,
-    servers: &Servers,
-    news: &Path,
-    bars: &Path,
-    disturb: impl Fn(&Installation, &mut Process, &mut Process),
-) -> String {
-    let mut place = Installation::on(name, &servers.brokers, &servers.clickhouse);
-    place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
-    // Small batches, so that a role can be killed in the middle of its work.
-    place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
-    // Which model scores does not matter here, and this one takes half the time.
-    place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
-    let (mut worker, mut joiner) = (place.role("sentiment"), place.role("join"));
-    let mut replay = send(&place, news, bars);
-    disturb(&place, &mut worker, &mut joiner);
-    wait_for_end(name, &place, &mut replay);
-    let log = log(&place, "replay");
-    assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact"), ARTICLES as u64, "{name}: {log}");
-    assert!(worker.is_running() && joiner.is_running(), "{name}: a role has ended");
-    place.content()
-}
-
-/// Waits until the replay has ended, which takes minutes on a busy machine. Panics once no row was written for [`STALLED`].
-fn wait_for_end(name: &str, place: &Installation, replay: &mut Process) {
-    let (mut rows, mut since) = (0, Instant::now());
-    while replay.is_running() {
-        // 0 while the server is away.
-        let now = place.count("SELECT (SELECT count() FROM mentions) + (SELECT count() FROM impact)");
-        if now != rows {
-            (rows, since) = (now, Instant::now());
-        }
-        let logs = || ["replay", "sentiment", "join"].map(|of| format!("{of}:\n{}", log(place, of))).join("\n");
-        assert!(since.elapsed() < STALLED, "{name}: the replay stands at {rows} rows\n{}", logs());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-/// What a process of this installation has written to its log.
-fn log(place: &Installation, of: &str) -> String {
-    std::fs::read_to_string(place.folder.path().join(format!("{of}.log"))).unwrap()
+/// Runs a replay and disturbs it once it has begun to write; returns the rows of all tables.
+fn disturbed(name: &str, servers: &Servers, news: &Path, bars: &Path, disturb: impl Fn(&mut Market)) -> String {
+    let mut market = Market::start(name, servers, news, bars);
+    disturb(&mut market);
+    market.wait_until(|market| !market.replay.is_running());
+    market.content()
 }
 
 /// What `tapewire migrate` says of the server's zone, and that times are stored and read back as they are in UTC.
@@ -104,34 +55,32 @@ fn tables_are_the_same_whatever_is_killed() {
     let servers =
         Servers::start(folder.path().join("servers"), 25_000, &[("TAPEWIRE_CLICKHOUSE_ZONE", "America/New_York")]);
 
-    let undisturbed = disturbed("undisturbed", &servers, &news, &bars, |_, _, _| {});
+    let undisturbed = disturbed("undisturbed", &servers, &news, &bars, |_| {});
     assert_zone(&servers, &news, &undisturbed);
-    let joiner = disturbed("joiner", &servers, &news, &bars, |place, _, joiner| {
+    let joiner = disturbed("joiner", &servers, &news, &bars, |market| {
         for wanted in [1, 200, 400] {
-            mentions_reach(place, wanted);
-            joiner.kill_9();
-            *joiner = place.role("join");
+            mentions_reach(&market.place, wanted);
+            market.kill(JOIN);
         }
     });
     assert!(joiner == undisturbed, "killing the joiner changed the tables");
-    let worker = disturbed("worker", &servers, &news, &bars, |place, worker, _| {
+    let worker = disturbed("worker", &servers, &news, &bars, |market| {
         for wanted in [1, 300] {
-            mentions_reach(place, wanted);
-            worker.kill_9();
-            *worker = place.role("sentiment");
+            mentions_reach(&market.place, wanted);
+            market.kill(SENTIMENT);
         }
     });
     assert!(worker == undisturbed, "killing the worker changed the tables");
     for server in ["clickhouse", "kafka"] {
-        let content = disturbed(server, &servers, &news, &bars, |place, _, _| {
-            mentions_reach(place, 100);
+        let content = disturbed(server, &servers, &news, &bars, |market| {
+            mentions_reach(&market.place, 100);
             servers.kill(server);
         });
         assert!(content == undisturbed, "killing {server} changed the tables");
     }
-    let paused = disturbed("paused", &servers, &news, &bars, |place, _, _| {
+    let paused = disturbed("paused", &servers, &news, &bars, |market| {
         for wanted in [100, 300] {
-            mentions_reach(place, wanted);
+            mentions_reach(&market.place, wanted);
             servers.pause("kafka", PAUSE);
         }
     });

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: an installation of tapewire for each test, on real servers.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod market;
 pub mod servers;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Kafka and ClickHouse of one test, which kills and pauses them.
+//! Kafka and ClickHouse of one test, because it kills them or sets them up in another way.
 
 use super::{repository, succeeded};
 use std::path::PathBuf;
