@@ -46,6 +46,8 @@ use tokio::sync::watch;
 
 /// Name of the role, for readiness and dead letters.
 pub(crate) const STAGE: &str = "news-poller";
+/// The shortest time between two polls of a source that says when something was published.
+const BETWEEN_POLLS: Duration = Duration::from_secs(1);
 
 /// What one poll brought.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -158,6 +160,14 @@ pub struct NewsPoller {
     stands_in_from: Option<Timestamp>,
 }
 
+/// How long to wait before the next poll.
+enum Wait {
+    /// All of this time: the source has failed, or its requests are counted.
+    All(Duration),
+    /// This time, or until the source says that something was published.
+    AtMost(Duration),
+}
+
 /// How far a poll has come. Kept after a failure, because a poll of many pages under a tight rate limit would never end
 /// if it began again with its first page.
 struct Unfinished {
@@ -224,18 +234,29 @@ impl NewsPoller {
             self.health.waiting("the first poll is not complete");
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
             loop {
-                let wait = match self.stands_by().await? {
-                    true => self.config.every,
-                    false => self.poll_or_wait(&mut backoff).await?,
-                };
-                self.clock.sleep(wait).await;
+                match self.stands_by().await? {
+                    true => self.clock.sleep(self.config.every).await,
+                    false => match self.poll_or_wait(&mut backoff).await? {
+                        Wait::AtMost(wait) => tokio::select! {
+                            () = self.clock.sleep(wait) => {}
+                            () = self.published() => {}
+                        },
+                        Wait::All(wait) => self.clock.sleep(wait).await,
+                    },
+                }
             }
         };
         shutdown.run_until_cancelled(polling).await.unwrap_or(Ok(()))
     }
 
+    /// Waits until the source says that something was published, and at least [`BETWEEN_POLLS`].
+    async fn published(&self) {
+        self.clock.sleep(BETWEEN_POLLS).await;
+        self.source.published().await;
+    }
+
     /// Polls once, and returns how long to wait before the next poll.
-    async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Duration, IngestError> {
+    async fn poll_or_wait(&mut self, backoff: &mut Backoff) -> Result<Wait, IngestError> {
         let began = self.clock.now();
         let source = self.source_label();
         match self.poll().await {
@@ -243,8 +264,11 @@ impl NewsPoller {
                 backoff.reset();
                 tracing::debug!(source, polled.sent, polled.pages, polled.rejected, "polled");
                 let took = self.clock.now().duration_since(began).try_into().unwrap_or(Duration::ZERO);
-                let budget = self.budget.as_ref().map_or(Duration::ZERO, |budget| budget.until_poll(self.clock.now()));
-                Ok(self.config.every.saturating_sub(took).max(budget))
+                let wait = self.config.every.saturating_sub(took);
+                Ok(match &self.budget {
+                    Some(budget) => Wait::All(wait.max(budget.until_poll(self.clock.now()))),
+                    None => Wait::AtMost(wait),
+                })
             }
             Err(error) if error.is_retryable() || self.is_left_alone(&error) => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
@@ -267,7 +291,7 @@ impl NewsPoller {
                     true => self.health.failed(&error).await?,
                     false => self.health.waiting(&said),
                 }
-                Ok(wait)
+                Ok(Wait::All(wait))
             }
             Err(error) => Err(error),
         }

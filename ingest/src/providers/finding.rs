@@ -86,6 +86,10 @@ impl NewsSource for Finding {
         Ok(self.complete(self.source.page(request).await?))
     }
 
+    async fn published(&self) {
+        self.source.published().await;
+    }
+
     async fn probe(&self, now: Timestamp) -> Result<(), ProviderError> {
         self.source.probe(now).await
     }

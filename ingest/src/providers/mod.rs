@@ -142,6 +142,12 @@ pub trait NewsSource: Send + Sync {
     /// Any [`ProviderError`]. [`ProviderError::BadRequest`] for a cursor means that the provider has forgotten it.
     async fn page(&self, request: &NewsRequest) -> Result<Page<Article>, ProviderError>;
 
+    /// Waits until the provider says that something was published or edited since the last call; for ever, if it does not
+    /// say so. The poller then polls at once. Cancel-safe.
+    async fn published(&self) {
+        std::future::pending().await
+    }
+
     /// One cheap request, to see whether the provider answers and takes the key.
     ///
     /// # Errors

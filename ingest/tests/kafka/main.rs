@@ -10,4 +10,5 @@ mod instruments;
 mod keyless;
 mod oracle;
 mod poller;
+mod pushed;
 mod replay;

@@ -19,6 +19,9 @@ pub struct AlpacaConfig {
     /// has a list for each company, each company costs a request.
     #[schemars(with = "Vec<String>")]
     pub news_symbols: Vec<Symbol>,
+    /// Whether the websocket of news is read, so that news are polled as soon as they are published. It takes one of the
+    /// connections that the plan allows.
+    pub news_stream: bool,
     /// Longest wait for one HTTP answer, on the wall clock.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
@@ -40,6 +43,7 @@ impl AlpacaConfig {
             stream_url: "wss://stream.data.alpaca.markets".into(),
             feed: feed.into(),
             news_symbols: Vec::new(),
+            news_stream: true,
             request_timeout: Duration::from_secs(30),
             login_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(60),

@@ -167,7 +167,7 @@ impl PriceConnection for Connection {
 }
 
 /// What Alpaca's error codes mean.
-fn refusal(provider: &str, code: u16, message: String) -> ProviderError {
+pub(super) fn refusal(provider: &str, code: u16, message: String) -> ProviderError {
     let provider = provider.to_owned();
     let refused = |what: &str, provider, message| ProviderError::NotAuthorized { provider, what: what.into(), message };
     match code {

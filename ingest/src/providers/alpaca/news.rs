@@ -1,4 +1,6 @@
-//! Alpaca's list of news, by the time of the last edit, oldest first.
+//! Alpaca's list of news, by the time of the last edit, oldest first, and the websocket that says when to read it.
+
+mod stream;
 
 use super::AlpacaConfig;
 use crate::epoch::{is_plausible, whole_microseconds};
@@ -13,6 +15,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use stream::Stream;
 use tapewire_core::ticker::Tickers;
 use tapewire_core::{Article, Symbol};
 
@@ -61,16 +64,18 @@ pub(super) struct News {
     http: HttpClient,
     /// Separated by commas; empty for all.
     symbols: String,
+    stream: Option<Stream>,
 }
 
 impl News {
     pub fn new(account: &Account) -> Result<Self, ProviderError> {
         let config: AlpacaConfig = account.settings()?;
         let base = ("rest_url", config.rest_url.as_str());
-        let (_, credentials) = super::credentials(account)?;
+        let (key, credentials) = super::credentials(account)?;
         let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, account.clock.clone())?;
         let symbols: Vec<&str> = config.news_symbols.iter().map(Symbol::as_str).collect();
-        Ok(Self { http, symbols: symbols.join(",") })
+        let stream = config.news_stream.then(|| Stream::new(&account.name, &config, key));
+        Ok(Self { http, symbols: symbols.join(","), stream })
     }
 
     /// The first page of what was published or edited since `since`, in whole seconds, rounded down.
@@ -104,6 +109,13 @@ impl NewsSource for News {
         };
         let body = self.http.get(&url).await?;
         page(&self.http, &url, &body)
+    }
+
+    async fn published(&self) {
+        match &self.stream {
+            Some(stream) => stream.published().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The list is ordered by the last edit.

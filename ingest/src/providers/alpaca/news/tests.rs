@@ -1,6 +1,6 @@
 //! Answers as in Alpaca's documentation, sent by a server on loopback.
 
-use crate::providers::testing::{Answered, Server, fixture};
+use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
 use crate::providers::{ApiKey, NewsRequest, NewsSource, ProviderError, ProvidersConfig};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,4 +128,58 @@ fn the_documented_article_is_read() {
     let (article, flaw) = read.unwrap();
     assert_eq!((article.id.as_str(), flaw), ("24918784", None));
     assert_eq!(article.symbols, [Symbol::new("CRSR").unwrap()]);
+}
+
+fn streaming(stream: &Stream) -> Arc<dyn NewsSource> {
+    let mut providers = providers("http://127.0.0.1:1");
+    for (setting, value) in [("stream_url", stream.url().as_str()), ("login_timeout", "2s")] {
+        providers.set("alpaca", setting, value);
+    }
+    providers.news_source("alpaca", &Clock::wall()).unwrap()
+}
+
+fn logged_in(further: &[Step]) -> Vec<Step> {
+    let say = |text: &str| Step::Say(text.into());
+    let mut script = vec![
+        say(r#"[{"T":"success","msg":"connected"}]"#),
+        Step::Hear,
+        say(r#"[{"T":"success","msg":"authenticated"}]"#),
+        Step::Hear,
+        say(r#"[{"T":"subscription","news":["*"]}]"#),
+    ];
+    script.extend_from_slice(further);
+    script
+}
+
+async fn within(seconds: u64, source: &dyn NewsSource) -> bool {
+    tokio::time::timeout(Duration::from_secs(seconds), source.published()).await.is_ok()
+}
+
+#[tokio::test]
+async fn the_websocket_says_that_there_is_news_also_after_it_was_opened_again() {
+    let Some(news) = fixture("alpaca/ws_news.json") else { return };
+    let news = Step::Say(String::from_utf8(news).unwrap());
+    let first = logged_in(&[Step::Say("{\"T\":".into()), news, Step::Close]);
+    let stream = Stream::start(vec![first, logged_in(&[])]).await;
+    let source = streaming(&stream);
+    assert!(within(10, &*source).await, "it is open");
+    // One more for the article, unless the first one stood for both; then one for the connection that was opened again.
+    while stream.heard().len() < 4 {
+        assert!(within(10, &*source).await, "{:?}", stream.heard());
+    }
+    let heard = stream.heard();
+    assert_eq!(heard[..2], heard[2..]);
+    assert!(heard[0].contains(KEY) && heard[1].contains(r#""news":["*"]"#), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_refused_websocket_is_not_asked_again_and_says_nothing() {
+    let refused = r#"[{"T":"error","code":402,"msg":"auth failed"}]"#;
+    let connected = r#"[{"T":"success","msg":"connected"}]"#;
+    let stream =
+        Stream::start(vec![vec![Step::Say(connected.into()), Step::Hear, Step::Say(refused.into())], logged_in(&[])])
+            .await;
+    let source = streaming(&stream);
+    assert!(!within(3, &*source).await);
+    assert_eq!(stream.heard().len(), 1);
 }
