@@ -6,6 +6,7 @@
 //! the database that has them by then.
 
 use crate::broker_log::Logged;
+use crate::error::is_fatal;
 use crate::topic::{INSTALLATION, METADATA_TIMEOUT};
 use crate::{BusError, KafkaConfig, Producer};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -104,10 +105,15 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         if Instant::now() > deadline {
             return Err(unreachable(KafkaError::Canceled));
         }
-        if let Some(Ok(record)) = client.poll(Duration::from_millis(200)) {
-            next = record.offset() + 1;
-            // A record that can't be read is ignored: tapewire did not write it.
-            bindings.extend(record.payload().and_then(|payload| serde_json::from_slice::<Binding>(payload).ok()));
+        match client.poll(Duration::from_millis(200)) {
+            Some(Ok(record)) => {
+                next = record.offset() + 1;
+                // A record that can't be read is ignored: tapewire did not write it.
+                bindings.extend(record.payload().and_then(|payload| serde_json::from_slice::<Binding>(payload).ok()));
+            }
+            // Such as a user who may not read the topic.
+            Some(Err(error)) if is_fatal(&error) => return Err(unreachable(error)),
+            _ => {}
         }
     }
     Ok(last_of(bindings))

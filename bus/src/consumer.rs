@@ -372,13 +372,11 @@ impl Consumer {
             };
             let metadata = element.metadata().to_owned();
             let start = position.map_or(Offset::Beginning, |offset| Offset::Offset((self.start_at)(offset, &metadata)));
-            if let Err(error) = partitions.set_partition_offset(element.topic(), element.partition(), start) {
-                tracing::warn!(
-                    %error,
-                    topic = element.topic(),
-                    "can't set the start offset; reading from the last commit"
-                );
-            }
+            // From the last commit, the roles `join` and `bars` would go on without the state that they rebuild.
+            partitions
+                .set_partition_offset(element.topic(), element.partition(), start)
+                .inspect_err(|_| warn_if_failed(self.inner().unassign()))
+                .map_err(|error| BusError::Receive(error.into()))?;
             assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
         // A consumer that went on without its partitions would read nothing, and nobody would notice.
@@ -447,15 +445,20 @@ impl Drop for Consumer {
             warn_if_failed(inner.unassign());
         }
         self.taking = None;
-        let (done, closed) = std::sync::mpsc::channel::<()>();
-        let close = move || {
-            drop(inner);
-            drop(done);
-        };
-        if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
-            // An error means that the thread has dropped its end, so the consumer is closed.
-            let _ = closed.recv_timeout(CLOSE_TIMEOUT);
-        }
+        close_in_time(inner);
+    }
+}
+
+/// Drops a member of a group, which leaves the group. The wait for this is limited to [`CLOSE_TIMEOUT`].
+pub(crate) fn close_in_time(member: impl Send + 'static) {
+    let (done, closed) = std::sync::mpsc::channel::<()>();
+    let close = move || {
+        drop(member);
+        drop(done);
+    };
+    if std::thread::Builder::new().name("consumer-close".into()).spawn(close).is_ok() {
+        // An error means that the thread has dropped its end, so the consumer is closed.
+        let _ = closed.recv_timeout(CLOSE_TIMEOUT);
     }
 }
 

@@ -2,6 +2,7 @@
 //! is unreachable.
 
 use crate::settings;
+use tapewire_alerts::AlertError;
 use tapewire_archive::ArchiveError;
 use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
@@ -23,6 +24,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
         let retryable = cause.downcast_ref::<BusError>().is_some_and(|e| matches!(e, BusError::Unreachable { .. }))
             || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_retryable)
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
+            || cause.downcast_ref::<AlertError>().is_some_and(AlertError::is_retryable)
             || cause.downcast_ref::<ArchiveError>().is_some_and(ArchiveError::is_retryable)
             || cause.downcast_ref::<IngestError>().is_some_and(IngestError::is_retryable)
             || cause.downcast_ref::<ModelError>().is_some_and(ModelError::is_retryable)
@@ -38,9 +40,13 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Whether a flag or a setting of files or sources can't be used.
+/// Whether a flag or a setting can't be used.
 fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
-    matches!(cause.downcast_ref::<IngestError>(), Some(IngestError::Config(_)))
+    matches!(cause.downcast_ref(), Some(IngestError::Config(_)))
+        || matches!(cause.downcast_ref(), Some(JoinerError::Setting { .. }))
+        || matches!(cause.downcast_ref(), Some(AlertError::Address { .. }))
+        || matches!(cause.downcast_ref(), Some(ModelError::NotASource { .. }))
+        || matches!(cause.downcast_ref(), Some(BusError::Config(_)))
 }
 
 /// Longest line of an error, in characters. Some errors quote a line of a file, which can have any length.

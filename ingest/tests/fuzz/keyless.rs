@@ -164,7 +164,7 @@ fn lists_of_halts() {
 fn answers_of_gdelt() {
     let from: Timestamp = "2025-05-10T00:00:00Z".parse().unwrap();
     messages(&[ARTICLES], |bytes| {
-        if let Ok(page) = bounded(size(bytes), || gdelt::page("gdelt", "/doc", bytes, from, received())) {
+        if let Ok((page, _)) = bounded(size(bytes), || gdelt::page("gdelt", "/doc", bytes, from, received())) {
             assert_articles(page);
         }
     });

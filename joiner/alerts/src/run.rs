@@ -5,6 +5,7 @@ use crate::target::{NotTaken, Target};
 use crate::{AlertError, AlertsConfig};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tapewire_store::alerts::{anomalies, sent, shocks};
@@ -26,25 +27,26 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The sources that have to make progress: not those that stand by for others.
 pub type Watched = Vec<(SourceKind, String)>;
 
-/// Sends alerts until shutdown.
+/// Sends alerts until shutdown. `watched` says which sources have to make progress now; it is asked before each look.
 ///
 /// # Errors
 /// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.
 pub fn run<'a>(
     config: &'a AlertsConfig,
     clickhouse: &'a ClickHouseConfig,
-    watched: Watched,
+    watched: impl Fn() -> Watched + Send + Sync + 'a,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> BoxFuture<'a, Result<(), AlertError>> {
     Box::pin(async move {
-        let mut alerts = Alerts::new(config, clickhouse, watched, clock.clone(), shutdown.clone())?;
+        let mut alerts = Alerts::new(config, clickhouse, clock.clone(), shutdown.clone())?;
         let working = async {
             readiness.waiting(STAGE, "the first look at the tables is not complete");
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
             let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
             loop {
+                alerts.watch(watched());
                 match alerts.look().await {
                     Ok(_) => {
                         backoff.reset();
@@ -69,13 +71,13 @@ pub fn run<'a>(
 pub struct Alerts {
     config: AlertsConfig,
     clickhouse: ClickHouseConfig,
-    watched: Watched,
+    /// The watched sources, each with the time since which it has been watched.
+    watched: BTreeMap<(SourceKind, String), Timestamp>,
     clock: Clock,
     writer: Writer,
     targets: Vec<Target>,
     /// `None` until the table has been read.
     sent: Option<Sent>,
-    started: Timestamp,
 }
 
 impl Alerts {
@@ -86,7 +88,6 @@ impl Alerts {
     pub fn new(
         config: &AlertsConfig,
         clickhouse: &ClickHouseConfig,
-        watched: Watched,
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, AlertError> {
@@ -98,17 +99,24 @@ impl Alerts {
                 "alerts.webhook_url and alerts.slack_url are not set; alerts are only in the table `alerts`"
             );
         }
-        let started = clock.now();
         Ok(Self {
             config: config.clone(),
             clickhouse: clickhouse.clone(),
-            watched,
+            watched: BTreeMap::new(),
             clock,
             writer: Writer::new(clickhouse, shutdown),
             targets,
             sent: None,
-            started,
         })
+    }
+
+    /// The sources that have to make progress from now on. One that was not among them has [`AlertsConfig::stale_after`]
+    /// from now to do so.
+    pub fn watch(&mut self, sources: Watched) {
+        let (now, former) = (self.clock.now(), std::mem::take(&mut self.watched));
+        let since = |source: &_| former.get(source).copied().unwrap_or(now);
+        self.watched =
+            sources.into_iter().map(|source| (since(&source), source)).map(|(at, source)| (source, at)).collect();
     }
 
     /// Looks at the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What
@@ -193,13 +201,13 @@ impl Alerts {
     async fn stale(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
         let stale_after = SignedDuration::try_from(self.config.stale_after).unwrap_or(SignedDuration::MAX);
         let rows = progress(&self.clickhouse).await?;
-        let alert = |(kind, source): &(SourceKind, String)| {
+        let alert = |((kind, source), &from): (&(SourceKind, String), &Timestamp)| {
             let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == *source);
             let watermark = row.and_then(|row| Timestamp::from_microsecond(row.watermark).ok());
-            // Time before this process started does not count: a source has `stale_after` from then to catch up.
-            let since = watermark.map_or(self.started, |at| at.max(self.started));
+            // Time before it was watched does not count: a source has `stale_after` from then to catch up.
+            let since = watermark.map_or(from, |at| at.max(from));
             let is_stale = now.duration_since(since) >= stale_after;
-            is_stale.then(|| Alert::stale(*kind, source, watermark, self.started, now))
+            is_stale.then(|| Alert::stale(*kind, source, watermark, from, now))
         };
         Ok(self.watched.iter().filter_map(alert).collect())
     }

@@ -178,7 +178,9 @@ fn alerts(config: &ClickHouseConfig, address: &str) -> Alerts {
         ..AlertsConfig::default()
     };
     let watched = vec![(SourceKind::News, "wire".to_owned()), (SourceKind::Prices, "feed".to_owned())];
-    Alerts::new(&settings, config, watched, Clock::accelerated(now(), 1.0), Shutdown::new()).unwrap()
+    let mut alerts = Alerts::new(&settings, config, Clock::accelerated(now(), 1.0), Shutdown::new()).unwrap();
+    alerts.watch(watched);
+    alerts
 }
 
 /// A database with an anomaly, a sentiment shock and a stale source.
@@ -235,6 +237,32 @@ async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a
     assert_eq!(alerts(&config, &address).look().await.unwrap(), 0, "a restarted process knows what was sent");
     assert_eq!(receiver.take(), []);
     assert_eq!(sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap().len(), 9);
+    drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_is_watched_from_when_it_is_followed_until_it_is_not() {
+    let Some(config) = clickhouse("alerts_watched") else { return };
+    migrate(&config).await.unwrap();
+    let stale_after = Duration::from_secs(600);
+    let settings = AlertsConfig { stale_after, ..AlertsConfig::default() };
+    // An hour of this clock is a second.
+    let clock = Clock::accelerated(now(), 3600.0);
+    let mut alerts = Alerts::new(&settings, &config, clock, Shutdown::new()).unwrap();
+    let source = |name: &str| (SourceKind::News, name.to_owned());
+    alerts.watch(vec![source("former")]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    alerts.watch(vec![source("former"), source("later")]);
+    alerts.look().await.unwrap();
+    let subjects = async || {
+        let rows = sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap();
+        rows.into_iter().map(|row| row.subject).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned()]), "the other one has ten minutes");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    alerts.watch(vec![source("later")]);
+    alerts.look().await.unwrap();
+    assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned(), "news/later".to_owned()]));
     drop_database(&config).await.unwrap();
 }
 

@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use parse::{PAGE, moment};
 use reqwest::Url;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tapewire_core::Article;
 
 /// This provider's line in the registry.
@@ -40,6 +41,7 @@ const REQUESTS_A_DAY: u32 = 25;
 struct AlphaVantage {
     http: HttpClient,
     topics: String,
+    was_cut: AtomicBool,
 }
 
 impl AlphaVantage {
@@ -48,7 +50,7 @@ impl AlphaVantage {
         let base = ("rest_url", config.rest_url.as_str());
         let credentials = Credentials::Query("apikey".into(), account.key.clone());
         let http = HttpClient::new(&account.name, base, config.request_timeout, credentials, account.clock.clone())?;
-        Ok(Self { http, topics: config.topics })
+        Ok(Self { http, topics: config.topics, was_cut: AtomicBool::new(false) })
     }
 
     fn url(&self, from: Timestamp) -> Url {
@@ -89,6 +91,12 @@ impl NewsSource for AlphaVantage {
         };
         let url = self.url(from);
         let body = self.http.get(&url).await?;
-        parse::page(&self.http, url.path(), &body, from)
+        let (page, was_cut) = parse::page(&self.http, url.path(), &body, from)?;
+        self.was_cut.store(was_cut, Ordering::Relaxed);
+        Ok(page)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
     }
 }

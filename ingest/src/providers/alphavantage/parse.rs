@@ -62,12 +62,18 @@ fn texts<'a>(list: Option<&'a Vec<Value>>, name: &'a str) -> impl Iterator<Item 
     list.into_iter().flatten().filter_map(move |item| item.get(name)?.as_str())
 }
 
-/// Reads the answer of `http` to a request for what was published since `from`, oldest first.
+/// Reads the answer of `http` to a request for what was published since `from`, oldest first, and says whether articles are
+/// out of reach.
 ///
 /// # Errors
 /// [`ProviderError::RateLimited`], [`ProviderError::NotAuthorized`] or [`ProviderError::BadRequest`] for the notices that
 /// come with HTTP 200; [`ProviderError::Unreadable`] for others.
-pub fn page(http: &HttpClient, path: &str, body: &[u8], from: Timestamp) -> Result<Page<Article>, ProviderError> {
+pub fn page(
+    http: &HttpClient,
+    path: &str,
+    body: &[u8],
+    from: Timestamp,
+) -> Result<(Page<Article>, bool), ProviderError> {
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
     let unreadable = |reason: String| ProviderError::unreadable(provider, path, http.redacted(&reason));
@@ -78,15 +84,21 @@ pub fn page(http: &HttpClient, path: &str, body: &[u8], from: Timestamp) -> Resu
     let Some(feed) = answer.feed else {
         let said = answer.error.or(answer.information).or(answer.note);
         let said = said.ok_or_else(|| unreadable("it has neither articles nor a notice".into()))?;
-        return notice(provider, path, &http.redacted(&said));
+        return notice(provider, path, &http.redacted(&said)).map(|page| (page, false));
     };
     let is_full = feed.len() >= PAGE;
     let mut page = Page::read(path, None, feed, |raw| article(provider, raw, received_at));
     let last = page.items.iter().map(|article| article.published_at).max();
+    let mut was_cut = false;
     if let Some(last) = last.filter(|_| is_full) {
-        page.next = Some(after(provider, last, from));
+        // The next page begins where this one ended, by the minute. If it ended in the minute in which it began, the rest of
+        // that minute is out of reach.
+        let minute = |at: Timestamp| at.as_second().div_euclid(60);
+        was_cut = minute(last) <= minute(from);
+        let next = if was_cut { step_over(provider, last) } else { last };
+        page.next = Some(Cursor(next.to_zoned(TimeZone::UTC).strftime(ANSWER_TIME_FORMATS[0]).to_string()));
     }
-    Ok(page)
+    Ok((page, was_cut))
 }
 
 /// What a notice means. `said` has no key any more.
@@ -115,21 +127,13 @@ fn notice(provider: &str, path: &str, said: &str) -> Result<Page<Article>, Provi
     })
 }
 
-/// Where the page after a full one begins: where that one ended, by the minute. If it ended in the minute in which it began,
-/// the rest of that minute is out of reach.
-fn after(provider: &str, last: Timestamp, from: Timestamp) -> Cursor {
-    let minute = |at: Timestamp| at.as_second().div_euclid(60);
-    let next = if minute(last) > minute(from) {
-        last
-    } else {
-        tracing::error!(
-            source = provider, minute = %last,
-            "more articles were published in one minute than Alpha Vantage shows: some are lost; name topics in \
-             providers.{provider}.topics"
-        );
-        last.saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX)
-    };
-    Cursor(next.to_zoned(TimeZone::UTC).strftime(ANSWER_TIME_FORMATS[0]).to_string())
+fn step_over(provider: &str, last: Timestamp) -> Timestamp {
+    tracing::error!(
+        source = provider, minute = %last,
+        "more articles were published in one minute than Alpha Vantage shows: some are lost; name topics in \
+         providers.{provider}.topics"
+    );
+    last.saturating_add(SignedDuration::from_mins(1)).unwrap_or(Timestamp::MAX)
 }
 
 /// Reads an item. Its address is its id, because it has no other.

@@ -80,10 +80,10 @@ async fn a_full_page_leads_to_the_next_and_a_full_minute_does_not_stop_them() {
     let (mut request, mut counts) = (Some(since()), Vec::new());
     while let Some(asked) = request {
         let page = source.page(&asked).await.unwrap();
-        counts.push(page.items.len());
+        counts.push((page.items.len(), source.was_cut()));
         request = page.next.map(NewsRequest::Next);
     }
-    assert_eq!(counts, [PAGE, PAGE, 0]);
+    assert_eq!(counts, [(PAGE, false), (PAGE, true), (0, false)]);
     let from = |query: &str| query.split("time_from=").nth(1).unwrap()[..13].to_owned();
     let starts: Vec<String> = server.requests().iter().map(|asked| from(&asked.query)).collect();
     assert_eq!(starts, ["20251128T1320", "20251128T1330", "20251128T1331"]);

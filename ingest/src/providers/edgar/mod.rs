@@ -135,7 +135,7 @@ impl Edgar {
                 break;
             }
             if number + 1 == MOST_PAGES {
-                tracing::warn!(
+                tracing::error!(
                     source = self.http.provider(),
                     %since,
                     "the list of filings does not reach back that far; what is older and was not seen before is missing: \

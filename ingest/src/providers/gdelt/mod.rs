@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tapewire_core::Article;
 
@@ -86,6 +87,7 @@ struct Item {
 struct Gdelt {
     http: HttpClient,
     query: String,
+    was_cut: AtomicBool,
 }
 
 impl Gdelt {
@@ -93,7 +95,7 @@ impl Gdelt {
         let config: GdeltConfig = account.settings()?;
         let (base, clock) = (("rest_url", config.rest_url.as_str()), account.clock.clone());
         let http = HttpClient::new(&account.name, base, config.request_timeout, Credentials::None, clock)?;
-        Ok(Self { http, query: config.query })
+        Ok(Self { http, query: config.query, was_cut: AtomicBool::new(false) })
     }
 
     fn url(&self, from: Timestamp) -> Url {
@@ -129,8 +131,13 @@ impl NewsSource for Gdelt {
         };
         let url = self.url(from);
         let body = self.http.get(&url).await?;
-        let page = page(self.http.provider(), url.path(), &body, from, self.http.clock().now())?;
+        let (page, was_cut) = page(self.http.provider(), url.path(), &body, from, self.http.clock().now())?;
+        self.was_cut.store(was_cut, Ordering::Relaxed);
         Ok(page)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.was_cut.load(Ordering::Relaxed)
     }
 
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
@@ -139,7 +146,7 @@ impl NewsSource for Gdelt {
     }
 }
 
-/// Reads an answer to a request for what was seen since `from`, oldest first.
+/// Reads an answer to a request for what was seen since `from`, oldest first, and says whether articles are out of reach.
 ///
 /// # Errors
 /// [`ProviderError::RateLimited`] for the notice about the limit, which comes with HTTP 200;
@@ -150,7 +157,7 @@ pub fn page(
     body: &[u8],
     from: Timestamp,
     received_at: Timestamp,
-) -> Result<Page<Article>, ProviderError> {
+) -> Result<(Page<Article>, bool), ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer: Answer<'_> = match serde_json::from_str(&text) {
         Ok(answer) => answer,
@@ -172,12 +179,14 @@ pub fn page(
     let is_full = listed.len() >= PAGE;
     let mut page = Page::read(path, None, listed, |raw| article(provider, raw, received_at));
     let last = page.items.iter().map(|article| article.published_at).max();
+    let mut was_cut = false;
     if let Some(last) = last.filter(|_| is_full) {
         // The next page begins where this one ends. If it ends where it began, the rest of that moment is out of reach.
-        let next = if last.as_second() > from.as_second() { last } else { step_over(provider, last) };
+        was_cut = last.as_second() <= from.as_second();
+        let next = if was_cut { step_over(provider, last) } else { last };
         page.next = Some(Cursor(next.to_zoned(TimeZone::UTC).strftime(SEEN).to_string()));
     }
-    Ok(page)
+    Ok((page, was_cut))
 }
 
 fn step_over(provider: &str, moment: Timestamp) -> Timestamp {
@@ -256,10 +265,10 @@ mod tests {
         let mut counts = Vec::new();
         while let Some(asked) = request {
             let page = source.page(&asked).await.unwrap();
-            counts.push(page.items.len());
+            counts.push((page.items.len(), source.was_cut()));
             request = page.next.map(NewsRequest::Next);
         }
-        assert_eq!(counts, [250, 250, 0]);
+        assert_eq!(counts, [(250, false), (250, true), (0, false)]);
         let starts: Vec<String> = server
             .requests()
             .iter()
@@ -295,7 +304,7 @@ mod tests {
             seen(2, "2025-05-10"),
             seen(3, "19700101T000000Z")
         );
-        let page = page("gdelt", PATH, body.as_bytes(), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).unwrap();
+        let (page, _) = page("gdelt", PATH, body.as_bytes(), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(page.items.len(), 1);
         let article = &page.items[0];
         assert_eq!(
@@ -309,7 +318,7 @@ mod tests {
     #[test]
     fn the_capture_is_read() {
         let Some(body) = fixture("gdelt/artlist.json") else { return };
-        let page = page("gdelt", PATH, &body, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).unwrap();
+        let (page, _) = page("gdelt", PATH, &body, Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!((page.items.len(), page.rejects.len()), (1, 0));
         assert_eq!(page.items[0].published_at.to_string(), "2025-05-10T12:00:00Z");
     }
