@@ -79,6 +79,7 @@ done <<END
 clickhouse_password TAPEWIRE_CLICKHOUSE_PASSWORD random 444
 clickhouse_bi_password TAPEWIRE_CLICKHOUSE_BI_PASSWORD random 444
 superset_password TAPEWIRE_SUPERSET_PASSWORD random 444
+http_token TAPEWIRE_HTTP_TOKEN random 444
 massive_api_key TAPEWIRE_MASSIVE_API_KEY given 644
 alerts_webhook_url TAPEWIRE_ALERTS_WEBHOOK_URL given 644
 alerts_slack_url TAPEWIRE_ALERTS_SLACK_URL given 644

@@ -18,8 +18,9 @@ from stack.settings import from_environment  # noqa: E402
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 MISSING = "it is not here, and apt could not get Debian's package `prometheus`"
+# The secrets that the configuration names are only in the container, so their files are not asked for.
 CHECKS = [
-    ["check", "config", "prometheus.yml"],
+    ["check", "config", "--syntax-only", "prometheus.yml"],
     ["check", "rules", "--lint-fatal", "alerts.yml"],
     ["test", "rules", "alerts_test.yml"],
 ]

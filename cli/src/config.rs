@@ -15,6 +15,7 @@ use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_ingest::{feed::PricesConfig, fold::BarsConfig, instruments::InstrumentsConfig, poller::NewsConfig};
 use tapewire_joiner::join::JoinConfig;
+use tapewire_runtime::http::{HttpConfig, Token};
 use tapewire_sentiment::companies::table;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
@@ -44,6 +45,7 @@ pub struct Config {
     pub sentiment: WorkerConfig,
     pub instruments: InstrumentsConfig,
     pub serve: ServeConfig,
+    pub http: HttpConfig,
     pub join: JoinConfig,
     pub alerts: AlertsConfig,
     pub simulator: SimulatorConfig,
@@ -65,6 +67,7 @@ impl Default for Config {
             sentiment: WorkerConfig::default(),
             instruments: InstrumentsConfig::default(),
             serve: ServeConfig::default(),
+            http: HttpConfig::default(),
             join: JoinConfig::default(),
             alerts: AlertsConfig::default(),
             simulator: SimulatorConfig::default(),
@@ -122,6 +125,7 @@ impl Config {
         let clickhouse = secret(&loaded, "clickhouse.password_file")?;
         let webhook = secret(&loaded, "alerts.webhook_url_file")?;
         let slack = secret(&loaded, "alerts.slack_url_file")?;
+        let token = secret(&loaded, "http.token_file")?;
         let mut providers = loaded.settings.providers.clone();
         let settings = &loaded.settings;
         let sources =
@@ -135,6 +139,7 @@ impl Config {
         config.clickhouse.password = clickhouse.unwrap_or_default();
         config.alerts.webhook_url = webhook.filter(|url| !url.is_empty());
         config.alerts.slack_url = slack.filter(|url| !url.is_empty());
+        config.http.token = token.as_deref().map(Token::new);
         config.providers = providers;
         Ok(config)
     }

@@ -1,13 +1,15 @@
 //! Checks before a command starts its work, so that a fault is reported at once and not halfway through.
 
 use crate::config::Config;
-use crate::exit;
+use crate::exit::{self, UsageError};
 use crate::roles::Role;
 use std::time::Duration;
 use tapewire_bus::Topics;
 use tapewire_bus::binding::{self, BoundDatabase};
+use tapewire_runtime::http::{HttpConfig, Token};
 use tapewire_runtime::{Backoff, Shutdown};
 use tapewire_store::{StoreError, check_version, installation_id, server_time_zone};
+use tokio::net::TcpListener;
 
 /// Longest wait for ClickHouse to answer the queries of these checks.
 const STORE_TIMEOUT: Duration = Duration::from_secs(8);
@@ -23,6 +25,23 @@ pub fn keys(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
     }
     of(Role::News, &config.news.sources).iter().try_for_each(|name| config.providers.check_news(name))?;
     of(Role::Prices, &config.prices.sources).iter().try_for_each(|name| config.providers.check_key(name))?;
+    Ok(())
+}
+
+/// Refuses an empty token. Warns if everyone who can reach the address may ask.
+///
+/// # Errors
+/// Names the setting and its variable.
+pub fn token(http: &HttpConfig, listener: &TcpListener) -> anyhow::Result<()> {
+    if http.token == Some(Token::new("")) {
+        let problem = "the token is empty: write one into the file that http.token_file names, or into the variable \
+                       TAPEWIRE_HTTP_TOKEN; without these two, clients need no token";
+        return Err(UsageError(problem.into()).into());
+    }
+    let address = listener.local_addr()?;
+    if http.token.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "everyone who can reach this address may ask; http.token_file makes clients need a token");
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_alerts::Watched;
-use tapewire_bus::Producer;
+use tapewire_bus::{Lease, Producer};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::providers::finding::CompanyFinder;
 use tapewire_ingest::{feed, fold, instruments, poller};
@@ -22,12 +22,12 @@ use tapewire_sentiment::{Engine, Queue, companies, worker};
 use tapewire_store::sources::SourceKind;
 use tokio::task::JoinSet;
 
-/// One part of the pipeline; any number of processes may run each.
+/// One part of the pipeline; any number of processes may run each, except `alerts`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
-    /// Polls every news source, and publishes the lists of instruments (one member only: more would ask each twice)
+    /// Polls every news source, and publishes the lists of instruments (one process works, others stand by)
     News,
-    /// Follows every price source (one member only)
+    /// Follows every price source (one process works, others stand by)
     Prices,
     /// Makes bars of trades, where a price source has `fold_trades`
     Bars,
@@ -127,7 +127,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut config = config.clone();
     config.learn_markets()?;
-    let follows = roles.iter().any(|role| matches!(role, Role::News | Role::Prices));
+    let follows = roles.iter().any(|role| matches!(role, Role::News | Role::Prices | Role::Alerts));
     let subscriptions =
         if follows { Subscriptions::followed(&config, roles, &shutdown)? } else { Subscriptions::fixed(&config) };
     let config = Arc::new(config);
@@ -198,7 +198,11 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
     loop {
         let began = std::time::Instant::now();
-        let error = match run_role(role, context.clone()).await {
+        let ran = match role {
+            Role::News | Role::Prices => run_alone(role, context.clone()).await,
+            _ => run_role(role, context.clone()).await,
+        };
+        let error = match ran {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -218,11 +222,44 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
     }
 }
 
+/// Runs a role whenever this process has its lease, so that of several processes one works and the others stand by.
+async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
+    let name = role.to_string();
+    let active = metrics::gauge!("tapewire_role_active", "role" => name.clone());
+    let RoleContext { shutdown, readiness, .. } = context.clone();
+    let mut lease = Lease::new(&context.config.kafka, &name)?;
+    loop {
+        active.set(0.0);
+        readiness.waiting(&name, "waiting for kafka to say which process has this role");
+        let stand_by = || {
+            tracing::info!(%role, "another process has this role; this one stands by");
+            readiness.standing_by(&name);
+        };
+        let Some(acquired) = shutdown.run_until_cancelled(lease.acquired(stand_by)).await else { return Ok(()) };
+        acquired?;
+        active.set(1.0);
+        // From now on, its sources say whether they are ready.
+        readiness.forget(&name);
+        let working = shutdown.child_token();
+        let running = run_role(role, RoleContext { shutdown: working.clone(), ..context.clone() });
+        tokio::pin!(running);
+        let lost = tokio::select! {
+            ran = &mut running => return ran,
+            lost = lease.lost() => lost,
+        };
+        tracing::warn!(%role, "this process no longer has the role, which another one takes over; nothing is lost");
+        working.cancel();
+        running.await?;
+        lost?;
+    }
+}
+
 /// The sources that have to make progress. One that stands in for another makes none while that one works.
-fn watched(config: &Config) -> Watched {
-    let news = config.news.sources.iter().filter(|name| config.news.primary_of(name).is_none());
-    let news = news.map(|name| (SourceKind::News, name.clone()));
-    news.chain(config.prices.sources.iter().map(|name| (SourceKind::Prices, name.clone()))).collect()
+fn watched(subscriptions: &Subscriptions) -> Watched {
+    let (news, prices) = (subscriptions.news.borrow().clone(), subscriptions.prices.borrow().clone());
+    let followed = news.sources.iter().filter(|name| news.primary_of(name).is_none());
+    let followed = followed.map(|name| (SourceKind::News, name.clone()));
+    followed.chain(prices.sources.into_iter().map(|name| (SourceKind::Prices, name))).collect()
 }
 
 /// The providers, with a finder of companies for articles of which they name none.
@@ -263,7 +300,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Ok(indicators::run(&config.kafka, &config.clickhouse, calendars, readiness, shutdown).await?)
         }
         Role::Alerts => {
-            let watched = watched(&config);
+            let watched = || watched(&subscriptions);
             let (alerts, clickhouse) = (&config.alerts, &config.clickhouse);
             Ok(tapewire_alerts::run(alerts, clickhouse, watched, clock, readiness, shutdown).await?)
         }

@@ -1,5 +1,5 @@
-//! kill -9 of a stage or of a server in the middle of a replay, then a restart, or a broker that is paused: the tables
-//! are those of an undisturbed replay, row for row.
+//! kill -9 of a stage or of a server in the middle of a replay, then a restart; a broker that is paused; members that join a
+//! stage and leave it: the tables are those of an undisturbed replay, row for row.
 //!
 //! The servers are this test's own, because it kills them. Its ClickHouse is in New York, so that a server's time zone
 //! changes nothing either.
@@ -9,7 +9,7 @@ mod support;
 
 use std::path::Path;
 use std::time::Duration;
-use support::market::{ARTICLES, JOIN, Market, SENTIMENT};
+use support::market::{ARTICLES, JOIN, Market, ROLES, SENTIMENT};
 use support::servers::Servers;
 use support::{Installation, small_market, succeeded, wait_until};
 
@@ -57,27 +57,32 @@ fn tables_are_the_same_whatever_is_killed() {
 
     let undisturbed = disturbed("undisturbed", &servers, &news, &bars, |_| {});
     assert_zone(&servers, &news, &undisturbed);
-    let joiner = disturbed("joiner", &servers, &news, &bars, |market| {
-        for wanted in [1, 200, 400] {
+    let killed = disturbed("roles", &servers, &news, &bars, |market| {
+        for (wanted, role) in [(1, JOIN), (100, SENTIMENT), (200, JOIN), (300, SENTIMENT), (400, JOIN)] {
             mentions_reach(&market.place, wanted);
-            market.kill(JOIN);
+            market.kill(role);
         }
     });
-    assert!(joiner == undisturbed, "killing the joiner changed the tables");
-    let worker = disturbed("worker", &servers, &news, &bars, |market| {
-        for wanted in [1, 300] {
+    assert!(killed == undisturbed, "killing the worker and the joiner changed the tables");
+    let killed = disturbed("servers", &servers, &news, &bars, |market| {
+        for (wanted, server) in [(100, "clickhouse"), (300, "kafka")] {
             mentions_reach(&market.place, wanted);
-            market.kill(SENTIMENT);
-        }
-    });
-    assert!(worker == undisturbed, "killing the worker changed the tables");
-    for server in ["clickhouse", "kafka"] {
-        let content = disturbed(server, &servers, &news, &bars, |market| {
-            mentions_reach(&market.place, 100);
             servers.kill(server);
-        });
-        assert!(content == undisturbed, "killing {server} changed the tables");
-    }
+        }
+    });
+    assert!(killed == undisturbed, "killing a server changed the tables");
+    let shared = disturbed("members", &servers, &news, &bars, |market| {
+        mentions_reach(&market.place, 100);
+        // Two members of each role share the work, until the first ones leave.
+        let others = ROLES.map(|role| market.place.role(role));
+        mentions_reach(&market.place, 300);
+        for (role, mut first) in std::mem::replace(&mut market.roles, others).into_iter().enumerate() {
+            first.signal("-TERM");
+            wait_until("a role that is told to stop ends", || !first.is_running());
+            assert!(first.ended().unwrap().success(), "{}", market.log(ROLES[role]));
+        }
+    });
+    assert!(shared == undisturbed, "members that joined and left changed the tables");
     let paused = disturbed("paused", &servers, &news, &bars, |market| {
         for wanted in [100, 300] {
             mentions_reach(&market.place, wanted);

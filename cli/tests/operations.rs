@@ -7,37 +7,8 @@ mod support;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use support::provider::Provider;
 use support::{Installation, Process, succeeded, wait_until};
-
-/// A simulated provider that other processes reach, on a Monday.
-struct Provider {
-    address: String,
-    _process: Process,
-}
-
-impl Provider {
-    fn start(place: &Installation, from: &str, speed: &str, settings: &[&str]) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let mut command = place.tapewire();
-        command.args(["simulate", "--from", from, "--speed", speed, "--set", &format!("simulator.listen={address}")]);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
-        let log = std::fs::File::create(place.folder.path().join("simulator.log")).unwrap();
-        let process = command.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();
-        wait_until("the simulator listens", || std::net::TcpStream::connect(&address).is_ok());
-        Self { address, _process: process }
-    }
-
-    /// The command with this provider as Massive.
-    fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command
-            .env("TAPEWIRE_MASSIVE_API_KEY", "simulated")
-            .env("TAPEWIRE_PROVIDERS_MASSIVE_REST_URL", format!("http://{}", self.address))
-            .env("TAPEWIRE_PROVIDERS_MASSIVE_WEBSOCKET_URL", format!("ws://{}/stocks", self.address))
-    }
-}
 
 fn both(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

@@ -5,46 +5,29 @@
 mod support;
 
 use std::process::Stdio;
+use support::provider::Provider;
 use support::{Installation, Process, wait_until};
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn simulator(place: &Installation, address: &str) -> Process {
-    let mut command = place.tapewire();
-    // A Monday at two in the afternoon in New York: the market is open, so news and bars arrive from the start.
-    command.args(["simulate", "--from", "2025-06-02T18:00:00Z", "--speed", "30"]);
-    for setting in [
-        format!("simulator.listen={address}"),
-        "simulator.articles_per_hour=600".into(),
-        "simulator.faults.malformed_article_every=7".into(),
-        "simulator.faults.malformed_bar_every=2".into(),
-        "simulator.faults.unknown_message_every=3".into(),
-    ] {
-        command.args(["--set", &setting]);
-    }
-    let log = std::fs::File::create(place.folder.path().join("simulator.log")).unwrap();
-    command.stdin(Stdio::null()).stderr(log).spawn().unwrap().into()
-}
 
 #[test]
 fn unreadable_input_from_the_wire_is_kept_and_the_rest_goes_on() {
     let Some(place) = Installation::new("wire") else { return };
-    let address = format!("127.0.0.1:{}", free_port());
-    let _simulator = simulator(&place, &address);
+    // A Monday at two in the afternoon in New York: the market is open, so news and bars arrive from the start.
+    let faults = [
+        "simulator.articles_per_hour=600",
+        "simulator.faults.malformed_article_every=7",
+        "simulator.faults.malformed_bar_every=2",
+        "simulator.faults.unknown_message_every=3",
+    ];
+    let provider = Provider::start(&place, "2025-06-02T18:00:00Z", "30", &faults);
     let mut run = place.tapewire();
-    run.arg("run").env("TAPEWIRE_MASSIVE_API_KEY", "simulated");
+    provider.with(run.arg("run"));
     for setting in [
-        format!("providers.massive.rest_url=http://{address}"),
-        format!("providers.massive.websocket_url=ws://{address}/stocks"),
-        "prices.symbols=[\"AAPL\", \"MSFT\"]".into(),
-        "prices.warmup=1h".into(),
+        "prices.symbols=[\"AAPL\", \"MSFT\"]",
+        "prices.warmup=1h",
         // This process uses the wall clock, by which the simulated day is far in the past.
-        "news.lookback=24000h".into(),
+        "news.lookback=24000h",
     ] {
-        run.args(["--set", &setting]);
+        run.args(["--set", setting]);
     }
     let log = std::fs::File::create(place.folder.path().join("run.log")).unwrap();
     let mut pipeline: Process = run.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();

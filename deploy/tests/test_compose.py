@@ -24,6 +24,7 @@ SECRETS = {
     "TAPEWIRE_CLICKHOUSE_PASSWORD": "clickhouse_password",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD": "clickhouse_bi_password",
     "TAPEWIRE_SUPERSET_PASSWORD": "superset_password",
+    "TAPEWIRE_HTTP_TOKEN": "http_token",
     "TAPEWIRE_MASSIVE_API_KEY": "massive_api_key",
     "TAPEWIRE_ALERTS_WEBHOOK_URL": "alerts_webhook_url",
     "TAPEWIRE_ALERTS_SLACK_URL": "alerts_slack_url",
@@ -129,6 +130,15 @@ class Compose(unittest.TestCase):
         (scrape,) = re.findall(r"names: \[(.*)\]", (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
         roles = {name for name, service in services.items() if (service.get("command") or [""])[0] == "run"}
         self.assertEqual(roles | {"sentiment-gpu"}, set(scrape.split(", ")))
+
+    def test_prometheus_and_every_role_have_the_same_token(self):
+        services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]
+        configuration = (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text()
+        token = found(r"credentials_file: ([^}]*)}", configuration)
+        self.assertIn(token, [f"/run/secrets/{entry['source']}" for entry in services["prometheus"]["secrets"]])
+        for name, service in services.items():
+            if (service.get("command") or [""])[0] == "run":
+                self.assertEqual(token, service["environment"]["TAPEWIRE_HTTP_TOKEN_FILE"], name)
 
     def test_grafana_reads_clickhouse_with_a_pinned_plugin_and_a_password_from_a_file(self):
         service = read(COMPOSE_PROFILES="cpu,monitoring")["services"]["grafana"]
@@ -335,6 +345,7 @@ class Init(unittest.TestCase):
             "TAPEWIRE_CLICKHOUSE_PASSWORD=writer\n"
             "export TAPEWIRE_CLICKHOUSE_BI_PASSWORD = 'reader' # of the pages\n"
             'TAPEWIRE_SUPERSET_PASSWORD="admin#1"\r\n'
+            "TAPEWIRE_HTTP_TOKEN=prometheus\n"
             "\n"
             "# Yours, from massive.com, with news and the stocks websocket.\n"
             "TAPEWIRE_MASSIVE_API_KEY=  key_1#2  # paid\n"
@@ -348,6 +359,7 @@ class Init(unittest.TestCase):
                 "clickhouse_password": "writer",
                 "clickhouse_bi_password": "reader",
                 "superset_password": "admin#1",
+                "http_token": "prometheus",
                 "massive_api_key": "key_1#2",
                 "alerts_slack_url": "https://hooks.slack.com/services/T0/B0/x?y=1&z=%20",
                 "alerts_webhook_url": "",

@@ -45,6 +45,15 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.readiness.forget(&self.role);
+        self.show_idle(false);
+    }
+}
+
+impl Shared {
+    fn show_idle(&self, idle: bool) {
+        let Stream { source, kind, .. } = &self.stream;
+        let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
+        metrics::gauge!("tapewire_source_idle", &labels).set(f64::from(u8::from(idle)));
     }
 }
 
@@ -75,7 +84,7 @@ impl SourceHealth {
         let idle_timeout = SignedDuration::try_from(idle_timeout).unwrap_or(SignedDuration::MAX);
         let health =
             Self(Arc::new(Shared { stream, role, idle_timeout, producer, clock, readiness, state: Mutex::default() }));
-        health.show_idle(false);
+        health.0.show_idle(false);
         health
     }
 
@@ -138,7 +147,7 @@ impl SourceHealth {
                 "the source has been failing for longer than its idle timeout: the others no longer wait for it; \
                  nothing is lost, what it missed is fetched when it works again"
             );
-            self.show_idle(true);
+            self.0.show_idle(true);
             let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
             metrics::counter!("tapewire_source_outages_total", &labels).increment(1);
         }
@@ -158,7 +167,7 @@ impl SourceHealth {
         if was_idle {
             let Stream { source, kind, .. } = &self.0.stream;
             tracing::info!(source, kind, %watermark, "the source works again, and the others wait for it again");
-            self.show_idle(false);
+            self.0.show_idle(false);
         }
         self.0.readiness.ready(&self.0.role);
     }
@@ -183,7 +192,7 @@ impl SourceHealth {
             (std::mem::take(&mut state.failed), state.watermark)
         };
         if failed {
-            self.show_idle(false);
+            self.0.show_idle(false);
         }
         self.0.readiness.ready(&self.0.role);
         self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await
@@ -203,12 +212,6 @@ impl SourceHealth {
     /// else.
     pub fn is_idle(&self) -> bool {
         self.state().idle
-    }
-
-    fn show_idle(&self, idle: bool) {
-        let Stream { source, kind, .. } = &self.0.stream;
-        let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
-        metrics::gauge!("tapewire_source_idle", &labels).set(f64::from(u8::from(idle)));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

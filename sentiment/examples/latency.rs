@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_models::{Registry, Source};
-use tapewire_runtime::{Shutdown, Telemetry};
+use tapewire_runtime::{HttpConfig, Shutdown, Telemetry};
 use tapewire_sentiment::companies::Companies;
 use tapewire_sentiment::http::{self, Api, ServeConfig};
 use tapewire_sentiment::{Engine, EngineConfig, Precision, Queue, QueueConfig, Request};
@@ -51,11 +51,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = EngineConfig { precision: arguments.precision, ..EngineConfig::default() };
     let engine = Engine::load(&files, &config)?;
     let queue = Queue::new(Arc::new(engine), &QueueConfig { cache_entries: 0, ..QueueConfig::default() })?;
-    let config = ServeConfig::default();
+    let (config, limits) = (ServeConfig::default(), HttpConfig::default());
     let listener = http::listen("127.0.0.1:0").await?;
     let url = format!("http://{}/predict", listener.local_addr()?);
-    let (api, telemetry) = (Api::new(queue.clone(), Companies::load(None)?, &config), Telemetry::install()?);
-    tokio::spawn(async move { http::serve(listener, api, telemetry, &config, Shutdown::new()).await });
+    let (api, telemetry) = (Api::new(queue.clone(), Companies::load(None)?, &config, &limits), Telemetry::install()?);
+    tokio::spawn(async move { http::serve(listener, api, telemetry, &config, &limits, Shutdown::new()).await });
     let client = reqwest::Client::new();
 
     let (mut by_queue, mut by_http) = (Vec::new(), Vec::new());

@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+use tapewire_runtime::http::{HttpConfig, Token};
 use tapewire_runtime::{Shutdown, Telemetry};
 use tapewire_sentiment::companies::{Companies, Company};
 use tapewire_sentiment::http::{self, Api, OPENAPI, ServeConfig};
 use tapewire_sentiment::{Engine, EngineConfig, Input, Queue, QueueConfig, Request, SentimentError};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -33,19 +34,20 @@ struct Server {
 
 impl Server {
     async fn start(config: ServeConfig, queue: QueueConfig) -> Self {
-        Self::of(shipped(), config, queue).await
+        Self::of(shipped(), config, HttpConfig::default(), queue).await
     }
 
-    async fn of(engine: Arc<Engine>, config: ServeConfig, queue: QueueConfig) -> Self {
+    async fn of(engine: Arc<Engine>, config: ServeConfig, limits: HttpConfig, queue: QueueConfig) -> Self {
         /// One per process.
         static TELEMETRY: LazyLock<Telemetry> = LazyLock::new(|| Telemetry::install().unwrap());
         let listener = http::listen("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let queue = Queue::new(engine, &queue).unwrap();
-        let api = Api::new(queue.clone(), Companies::load(None).unwrap(), &config);
+        let api = Api::new(queue.clone(), Companies::load(None).unwrap(), &config, &limits);
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
-        let running = tokio::spawn(async move { http::serve(listener, api, TELEMETRY.clone(), &config, stop).await });
+        let running =
+            tokio::spawn(async move { http::serve(listener, api, TELEMETRY.clone(), &config, &limits, stop).await });
         Self { url, queue, client: Client::new(), shutdown, running }
     }
 
@@ -234,6 +236,43 @@ async fn malformed_requests_are_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_a_token_only_health_and_readiness_are_open() {
+    let limits = HttpConfig { token: Some(Token::new("s3cret")), ..HttpConfig::default() };
+    let server = Server::of(shipped(), ServeConfig::default(), limits, QueueConfig::default()).await;
+    let get = |path: &str| server.client.get(format!("{}{path}", server.url));
+    for path in ["/info", "/openapi.json", "/metrics"] {
+        assert_eq!(get(path).send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(get(path).bearer_auth("s3cret").send().await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    for path in ["/health", "/ready"] {
+        assert_eq!(get(path).send().await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    let body = json!({"inputs": MIXED});
+    for path in ["/predict", "/v1/score"] {
+        let refused = server.post(path, &body).await;
+        assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+        let refused: Value = refused.json().await.unwrap();
+        assert!(refused["error"].as_str().unwrap().contains("Authorization: Bearer"), "{refused}");
+    }
+    let request = server.client.post(format!("{}/predict", server.url)).json(&body);
+    assert_eq!(request.bearer_auth("s3cret").send().await.unwrap().status(), StatusCode::OK);
+    let counted = get("/metrics").bearer_auth("s3cret").send().await.unwrap().text().await.unwrap();
+    assert!(counted.contains(r#"tapewire_http_requests_total{route="/predict",status="401"}"#), "{counted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let limits = HttpConfig { read_timeout: Duration::from_millis(300), ..HttpConfig::default() };
+    let server = Server::of(shipped(), ServeConfig::default(), limits, QueueConfig::default()).await;
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let headers = "host: test\r\ncontent-type: application/json\r\ncontent-length: 100";
+    connection.write_all(format!("POST /predict HTTP/1.1\r\n{headers}\r\n\r\n{{\"inp").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(TIMEOUT, connection.read_to_string(&mut answer)).await.expect("it is answered").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("http.read_timeout"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_and_batches_are_limited() {
     let config =
         ServeConfig { max_body_bytes: 1000, max_batch: NonZeroUsize::new(3).unwrap(), ..ServeConfig::default() };
@@ -340,7 +379,8 @@ async fn a_model_of_candle_transformers_answers_as_any_other() {
     std::fs::remove_file(folder.path().join("vocab.txt")).unwrap();
     std::fs::copy(train().join("sentencepiece_models/deberta-v2.model"), folder.path().join("spm.model")).unwrap();
     let engine = Arc::new(Engine::load(&common::files(folder.path()), &EngineConfig::default()).unwrap());
-    let server = Server::of(Arc::clone(&engine), ServeConfig::default(), QueueConfig::default()).await;
+    let server =
+        Server::of(Arc::clone(&engine), ServeConfig::default(), HttpConfig::default(), QueueConfig::default()).await;
     let info = server.info().await;
     assert_eq!(
         (&info["engine"], &info["family"], &info["model_dtype"], &info["max_input_length"], &info["reads_company"]),

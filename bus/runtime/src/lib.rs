@@ -1,4 +1,4 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, and the HTTP
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, and the
 //! endpoints for health and metrics.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
@@ -6,12 +6,14 @@
 pub mod backoff;
 pub mod clock;
 pub mod error;
+pub mod http;
 pub mod metrics;
 pub mod telemetry;
 
 pub use backoff::Backoff;
 pub use clock::Clock;
 pub use error::{RuntimeError, chain};
+pub use http::HttpConfig;
 pub use telemetry::{Readiness, Telemetry};
 
 /// Tells every task of a process to stop taking new work, finish what it holds and return.

@@ -227,6 +227,12 @@ pub const METRICS: &[Metric] = &[
         help: "Time that a text waits in the queue for inference",
     },
     Metric {
+        name: "tapewire_role_active",
+        kind: Kind::Gauge,
+        labels: &["role"],
+        help: "1 if this process has the role news or prices, 0 if it stands by",
+    },
+    Metric {
         name: "tapewire_rows_written_total",
         kind: Kind::Counter,
         labels: &["table"],

@@ -1,5 +1,6 @@
 //! The HTTP endpoints that show the state of a process: `/health`, `/ready`, `/metrics`.
 
+use crate::http::{self, HttpConfig, Token};
 use crate::{RuntimeError, Shutdown, metrics};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,24 +9,37 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::future::IntoFuture as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// Which roles of this process are ready, and what each of the others waits for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, Result<(), String>>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, RoleState>>>);
+
+#[derive(Debug, Clone)]
+enum RoleState {
+    Ready,
+    /// Another process works, and this one would take over.
+    StandingBy,
+    /// What it waits for.
+    Waiting(String),
+}
 
 impl Readiness {
     /// Notes that this role is ready.
     pub fn ready(&self, role: &str) {
-        self.roles().insert(role.to_owned(), Ok(()));
+        self.roles().insert(role.to_owned(), RoleState::Ready);
+    }
+
+    /// Notes that another process has this role, and that this one would take over. It counts as ready.
+    pub fn standing_by(&self, role: &str) {
+        self.roles().insert(role.to_owned(), RoleState::StandingBy);
     }
 
     /// Notes that this role is not ready, and what it waits for.
     pub fn waiting(&self, role: &str, reason: impl Into<String>) {
-        self.roles().insert(role.to_owned(), Err(reason.into()));
+        self.roles().insert(role.to_owned(), RoleState::Waiting(reason.into()));
     }
 
     /// Forgets a role, because nothing waits for it any more.
@@ -36,10 +50,10 @@ impl Readiness {
     /// Whether every role that has announced itself is ready.
     pub fn all_ready(&self) -> bool {
         let roles = self.roles();
-        !roles.is_empty() && roles.values().all(Result::is_ok)
+        !roles.is_empty() && !roles.values().any(|state| matches!(state, RoleState::Waiting(_)))
     }
 
-    fn roles(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Result<(), String>>> {
+    fn roles(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, RoleState>> {
         self.0.lock().expect("no holder of this lock can panic")
     }
 }
@@ -74,12 +88,12 @@ impl Telemetry {
         self.metrics.render()
     }
 
-    /// The three endpoints.
-    pub fn router(&self) -> Router {
-        Router::new()
+    /// The three endpoints. Only `/metrics` needs the token, because what starts and stops processes often has none.
+    pub fn router(&self, token: Option<&Token>) -> Router {
+        let metrics = get(|State(telemetry): State<Self>| async move { telemetry.render() });
+        http::only_with(token, Router::new().route("/metrics", metrics))
             .route("/health", get(|| async { Json(json!({"status": "alive"})) }))
             .route("/ready", get(ready))
-            .route("/metrics", get(|State(telemetry): State<Self>| async move { telemetry.render() }))
             .with_state(self.clone())
     }
 
@@ -100,27 +114,21 @@ impl Telemetry {
     }
 
     /// Serves the three endpoints until shutdown. It does not wait for connections that are still open then.
-    ///
-    /// # Errors
-    /// [`RuntimeError::Listen`].
-    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), RuntimeError> {
-        let address = listener.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
+    pub async fn serve(self, listener: TcpListener, config: &HttpConfig, shutdown: Shutdown) {
         tokio::spawn(self.clone().run_upkeep(shutdown.clone()));
-        let serving = axum::serve(listener, self.router()).into_future();
-        match shutdown.run_until_cancelled(serving).await {
-            Some(served) => served.map_err(|source| RuntimeError::Listen { address, source }),
-            None => Ok(()),
-        }
+        let routes = self.router(config.token.as_ref());
+        shutdown.run_until_cancelled(http::serve(listener, routes, config, shutdown.clone())).await;
     }
 }
 
 async fn ready(State(telemetry): State<Telemetry>) -> (StatusCode, Json<serde_json::Value>) {
     let status = if telemetry.readiness.all_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let roles: BTreeMap<_, _> = telemetry
-        .readiness
-        .roles()
-        .iter()
-        .map(|(role, state)| (role.clone(), state.as_ref().map_or_else(Clone::clone, |()| "ready".to_owned())))
-        .collect();
+    let words = |state: &RoleState| match state {
+        RoleState::Ready => "ready".to_owned(),
+        RoleState::StandingBy => "standing by: another process has this role".to_owned(),
+        RoleState::Waiting(reason) => reason.clone(),
+    };
+    let roles: BTreeMap<_, _> =
+        telemetry.readiness.roles().iter().map(|(role, state)| (role.clone(), words(state))).collect();
     (status, Json(json!({"ready": status == StatusCode::OK, "roles": roles})))
 }

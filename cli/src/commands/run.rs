@@ -27,16 +27,12 @@ impl Run {
         let telemetry = Telemetry::install()?;
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = telemetry.listen(&config.listen).await?;
+        preflight::token(&config.http, &listener)?;
         let readiness = telemetry.readiness();
-        let serving = telemetry.serve(listener, shutdown.clone());
+        let serving = telemetry.serve(listener, &config.http, shutdown.clone());
         let running = async { roles(&chosen, &config, readiness, &shutdown).await.inspect_err(ending::because) };
-        let (served, ran) = tokio::join!(
-            // A process whose health can't be observed does not go on.
-            async { anyhow::Ok(serving.await?).inspect_err(ending::because) },
-            async { running.await.inspect(|()| shutdown.cancel()) }
-        );
-        ran?;
-        served
+        let ((), ran) = tokio::join!(serving, async { running.await.inspect(|()| shutdown.cancel()) });
+        ran
     }
 }
 

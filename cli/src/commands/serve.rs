@@ -1,7 +1,7 @@
 //! `tapewire serve`: the model over HTTP.
 
 use crate::config::Config;
-use crate::{ending, roles};
+use crate::{ending, preflight, roles};
 use clap::Args;
 use std::time::Duration;
 use tapewire_runtime::{Shutdown, Telemetry};
@@ -14,8 +14,8 @@ use tapewire_sentiment::http::{self, Api};
     curl -s 127.0.0.1:8080/predict -H 'content-type: application/json' -d '{\"inputs\": \"Profit doubled\"}'\n  \
     curl -s 127.0.0.1:8080/v1/score -H 'content-type: application/json' \\\n    \
     -d '{\"inputs\": [{\"text\": \"Apple gains as Microsoft slips\", \"companies\": [\"AAPL\", \"Microsoft\"]}]}'\n\n\
-    /openapi.json describes all routes; /health, /ready and /metrics are there, too. Settings are in [serve], [sentiment.engine]\n\
-    and [sentiment.queue]. There is no authentication: beyond loopback, put a proxy with authentication in front."
+    /openapi.json describes all routes; /health, /ready and /metrics are there, too. Settings are in [serve], [http],\n\
+    [sentiment.engine] and [sentiment.queue]. Clients need a token only with http.token_file or TAPEWIRE_HTTP_TOKEN."
 )]
 pub struct Serve {
     /// Where to listen [default: serve.listen, 127.0.0.1:8080]
@@ -30,12 +30,13 @@ impl Serve {
         }
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = http::listen(&config.serve.listen).await?;
+        preflight::token(&config.http, &listener)?;
         let telemetry = Telemetry::install()?;
         let companies = config.sentiment.companies()?;
         ending::limit(config.serve.longest_drain.saturating_add(Duration::from_secs(1)));
         let Some(queue) = shutdown.run_until_cancelled(roles::load_model(&config)).await else { return Ok(()) };
-        let api = Api::new(queue?, companies, &config.serve);
+        let api = Api::new(queue?, companies, &config.serve, &config.http);
         let _waiting = ending::waits_for("answers to accepted requests");
-        Ok(http::serve(listener, api, telemetry, &config.serve, shutdown).await?)
+        Ok(http::serve(listener, api, telemetry, &config.serve, &config.http, shutdown).await?)
     }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod market;
+pub mod provider;
 pub mod servers;
 
 use std::path::{Path, PathBuf};
@@ -159,6 +160,11 @@ impl Process {
     /// Stops it for a while; it then goes on.
     pub fn pause(&self, time: Duration) {
         servers::pause(&self.0.id().to_string(), time);
+    }
+
+    /// Sends it a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
     }
 }
 

@@ -33,7 +33,7 @@ use rest::Refusal;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tapewire_runtime::{Clock, Shutdown};
+use tapewire_runtime::{Clock, HttpConfig, Shutdown, http};
 use tokio::net::TcpListener;
 
 /// A simulated provider. Cheap to clone.
@@ -65,12 +65,8 @@ impl Simulator {
     }
 
     /// Serves until shutdown.
-    ///
-    /// # Errors
-    /// [`IngestError::Listen`] if the listener breaks.
-    pub fn serve(self, listener: TcpListener) -> BoxFuture<'static, Result<(), IngestError>> {
+    pub fn serve(self, listener: TcpListener) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            let address = self.0.config.listen.to_string();
             let shutdown = self.0.shutdown.clone();
             let app = Router::new()
                 .route("/v2/reference/news", get(rest::news))
@@ -94,10 +90,7 @@ impl Simulator {
                 .route("/stocks", get(stream::stocks))
                 .route("/sim/truth", get(rest::truth))
                 .with_state(self);
-            axum::serve(listener, app)
-                .with_graceful_shutdown(shutdown.cancelled_owned())
-                .await
-                .map_err(|source| IngestError::Listen { address, source })
+            http::serve(listener, app, &HttpConfig::default(), shutdown).await;
         })
     }
 
@@ -189,7 +182,8 @@ pub async fn serve(config: SimulatorConfig, clock: Clock, shutdown: Shutdown) ->
         let (rest, websocket) = urls(address);
         tracing::info!(rest, websocket, "the simulated market is open to connections");
     }
-    simulator.serve(listener).await
+    simulator.serve(listener).await;
+    Ok(())
 }
 
 #[cfg(test)]

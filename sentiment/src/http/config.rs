@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServeConfig {
-    /// Address to listen on. There is no authentication: use an authenticating proxy for anything but loopback.
+    /// Address to listen on. Beyond loopback, set `http.token_file`, and put a proxy with TLS in front.
     pub listen: String,
     /// Largest body of a request, in bytes.
     pub max_body_bytes: usize,

@@ -1,5 +1,6 @@
 //! Errors that clients receive, in the format of text-embeddings-inference.
 
+use super::Api;
 use crate::ScoreError;
 use crate::queue::Full;
 use axum::Json;
@@ -85,12 +86,17 @@ impl IntoResponse for ApiError {
 /// A JSON body; errors in it are reported as JSON too.
 pub struct Body<T>(pub T);
 
-impl<State: Send + Sync, T: DeserializeOwned> FromRequest<State> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &State) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
         let invalid = |rejection: JsonRejection| ApiError::invalid(rejection.status(), rejection.body_text());
-        let Json(body) = Json::from_request(request, state).await.map_err(invalid)?;
+        let late = |_| {
+            let problem = format!("the body did not arrive within {:?} (http.read_timeout)", api.read_timeout);
+            ApiError::invalid(StatusCode::REQUEST_TIMEOUT, problem)
+        };
+        let read = tokio::time::timeout(api.read_timeout, Json::from_request(request, api));
+        let Json(body) = read.await.map_err(late)?.map_err(invalid)?;
         Ok(Self(body))
     }
 }

@@ -13,18 +13,19 @@ pub use config::ServeConfig;
 
 use crate::companies::Companies;
 use crate::{Queue, Request, SentimentError, TextScore};
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request as HttpRequest};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Router, serve as accept};
 use error::{ApiError, ErrorType};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tapewire_core::text::readable;
+use tapewire_runtime::http::{HttpConfig, Token, only_with, serve as accept};
 use tapewire_runtime::{Shutdown, Telemetry};
 use tokio::net::TcpListener;
 
@@ -41,26 +42,29 @@ pub struct Api {
     companies: Arc<Companies>,
     max_batch: usize,
     max_body_bytes: usize,
+    read_timeout: Duration,
 }
 
 impl Api {
     /// An API that scores through `queue`.
-    pub fn new(queue: Queue, companies: Companies, config: &ServeConfig) -> Self {
+    pub fn new(queue: Queue, companies: Companies, config: &ServeConfig, http: &HttpConfig) -> Self {
         let ServeConfig { max_batch, max_body_bytes, .. } = *config;
-        Self { queue, companies: Arc::new(companies), max_batch: max_batch.get(), max_body_bytes }
+        let (companies, read_timeout) = (Arc::new(companies), http.read_timeout);
+        Self { queue, companies, max_batch: max_batch.get(), max_body_bytes, read_timeout }
     }
 
-    fn router(self, telemetry: &Telemetry) -> Router {
+    fn router(self, telemetry: &Telemetry, token: Option<&Token>) -> Router {
         let limit = DefaultBodyLimit::max(self.max_body_bytes);
-        Router::new()
+        let routes = Router::new()
             .route("/predict", post(predict::predict))
             .route("/v1/score", post(score::score))
             .route("/info", get(info::info))
-            .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], OPENAPI) }))
+            .route("/openapi.json", get(|| async { ([(CONTENT_TYPE, "application/json")], OPENAPI) }));
+        only_with(token, routes)
             .route_layer(middleware::from_fn(measure))
             .layer(limit)
             .with_state(self)
-            .merge(telemetry.router())
+            .merge(telemetry.router(token))
             .method_not_allowed_fallback(wrong_method)
             .fallback(no_route)
     }
@@ -102,12 +106,13 @@ pub async fn listen(address: &str) -> Result<TcpListener, SentimentError> {
 /// and returns.
 ///
 /// # Errors
-/// [`SentimentError::Listen`] if the listener fails.
+/// [`SentimentError::Listen`] if the listener has no address.
 pub fn serve<'a>(
     listener: TcpListener,
     api: Api,
     telemetry: Telemetry,
     config: &'a ServeConfig,
+    http: &'a HttpConfig,
     shutdown: Shutdown,
 ) -> BoxFuture<'a, Result<(), SentimentError>> {
     Box::pin(async move {
@@ -117,23 +122,23 @@ pub fn serve<'a>(
         tokio::spawn(telemetry.clone().run_upkeep(shutdown.clone()));
         let readiness = telemetry.readiness();
         readiness.ready(STAGE);
-        let router = api.router(&telemetry);
-        let serving = accept(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let router = api.router(&telemetry, http.token.as_ref());
+        let serving = accept(listener, router, http, shutdown.clone());
         let overdue = async {
             shutdown.cancelled().await;
             readiness.waiting(STAGE, "stopping");
             tokio::time::sleep(config.longest_drain).await;
         };
         tokio::select! {
-            served = serving => served.map_err(failed),
+            () = serving => {}
             () = overdue => {
                 tracing::error!(
                     after_s = config.longest_drain.as_secs_f64(),
                     "stopped before all requests were answered; a larger serve.longest_drain gives them more time"
                 );
-                Ok(())
             }
         }
+        Ok(())
     })
 }
 

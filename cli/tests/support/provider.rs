@@ -1,0 +1,39 @@
+//! The simulated provider, as a process of its own.
+
+use super::{Installation, Process, wait_until};
+use std::process::{Command, Stdio};
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A simulated provider that other processes reach, on a Monday.
+pub struct Provider {
+    pub address: String,
+    _process: Process,
+}
+
+impl Provider {
+    /// Starts it at this simulated time, with these settings.
+    pub fn start(place: &Installation, from: &str, speed: &str, settings: &[&str]) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = place.tapewire();
+        command.args(["simulate", "--from", from, "--speed", speed, "--set", &format!("simulator.listen={address}")]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let log = std::fs::File::create(place.folder.path().join("simulator.log")).unwrap();
+        let process = command.stdin(Stdio::null()).stderr(log).spawn().unwrap().into();
+        wait_until("the simulator listens", || std::net::TcpStream::connect(&address).is_ok());
+        Self { address, _process: process }
+    }
+
+    /// The command with this provider as Massive.
+    pub fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("TAPEWIRE_MASSIVE_API_KEY", "simulated")
+            .env("TAPEWIRE_PROVIDERS_MASSIVE_REST_URL", format!("http://{}", self.address))
+            .env("TAPEWIRE_PROVIDERS_MASSIVE_WEBSOCKET_URL", format!("ws://{}/stocks", self.address))
+    }
+}
