@@ -61,6 +61,8 @@ class ClickHouse(Service):
             CONFIG / "clickhouse.xml",
             config,
             data=self.data,
+            backups=self.folder / "backups",
+            cold=self.folder / "cold",
             users=users,
             log=self.log,
             host=INNER_HOST if self.tls else HOST,

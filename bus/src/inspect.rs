@@ -11,7 +11,7 @@ const TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a topic keeps its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retention {
-    /// The last record of each key is kept forever.
+    /// Of each key only the last record is sure to be kept.
     Compacted,
     /// Records are never removed.
     Forever,
@@ -32,6 +32,8 @@ pub struct TopicState {
     pub has_leaders: bool,
     /// How long records are kept.
     pub retention: Retention,
+    /// How many bytes of records each partition keeps, whatever their age; `None` for any number.
+    pub most_bytes: Option<u64>,
 }
 
 impl Topics {
@@ -47,13 +49,13 @@ impl Topics {
         let state = |topic: Topic| {
             let name = self.name(topic);
             let (partitions, has_leaders) = listed.get(&name).copied().unwrap_or_default();
-            let retention = retentions.get(&name).copied().unwrap_or(Retention::Unknown);
-            (topic, TopicState { name, partitions, has_leaders, retention })
+            let (retention, most_bytes) = retentions.get(&name).copied().unwrap_or((Retention::Unknown, None));
+            (topic, TopicState { name, partitions, has_leaders, retention, most_bytes })
         };
         Ok(Topic::ALL.into_iter().map(state).collect())
     }
 
-    async fn retentions(&self, names: &[String]) -> Result<HashMap<String, Retention>, BusError> {
+    async fn retentions(&self, names: &[String]) -> Result<HashMap<String, (Retention, Option<u64>)>, BusError> {
         if names.is_empty() {
             return Ok(HashMap::new());
         }
@@ -67,18 +69,20 @@ impl Topics {
     }
 }
 
-fn retention(resource: &ConfigResource) -> Option<(String, Retention)> {
+fn retention(resource: &ConfigResource) -> Option<(String, (Retention, Option<u64>))> {
     let OwnedResourceSpecifier::Topic(name) = &resource.specifier else { return None };
     let value = |setting: &str| resource.get(setting).and_then(|entry| entry.value.clone());
     let policy = value("cleanup.policy").unwrap_or_default();
-    let milliseconds = value("retention.ms").and_then(|text| text.parse::<i64>().ok());
-    let retention = match milliseconds {
-        _ if policy == "compact" => Retention::Compacted,
+    let number = |setting: &str| value(setting).and_then(|text| text.parse::<i64>().ok());
+    let retention = match number("retention.ms") {
+        _ if policy.split(',').any(|part| part.trim() == "compact") => Retention::Compacted,
         None => Retention::Unknown,
         Some(milliseconds) => match u64::try_from(milliseconds) {
             Ok(milliseconds) => Retention::For(Duration::from_millis(milliseconds)),
             Err(_) => Retention::Forever,
         },
     };
-    Some((name.clone(), retention))
+    // -1 stands for any number.
+    let most_bytes = number("retention.bytes").and_then(|bytes| u64::try_from(bytes).ok());
+    Some((name.clone(), (retention, most_bytes)))
 }

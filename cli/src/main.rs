@@ -11,6 +11,7 @@ mod exit;
 mod preflight;
 mod preset;
 mod report;
+mod retention;
 mod roles;
 mod settings;
 mod subscriptions;

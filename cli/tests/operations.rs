@@ -62,6 +62,52 @@ fn doctor_has_a_line_for_everything_and_an_end() {
 }
 
 #[test]
+fn retention_is_applied_by_migrate_and_looked_at_by_doctor() {
+    let Some(place) = Installation::new("retention") else { return };
+    let with = |command: &str, settings: &[&str]| {
+        let mut tapewire = place.tapewire();
+        tapewire.arg(command).args(["--set", "news.sources=[]", "--set", "prices.sources=[]"]);
+        tapewire.args(settings.iter().flat_map(|setting| ["--set", *setting])).output().unwrap()
+    };
+    let set = ["clickhouse.retention.trades=30d", "clickhouse.cold.policy=tiered"];
+    assert!(both(&with("doctor", &[])).contains("all rows are kept"), "{}", both(&with("doctor", &[])));
+    let text = both(&with("doctor", &set));
+    assert!(text.contains("table trades: rows of the run live are kept for 30d, on volume `cold` after 90d"), "{text}");
+    assert!(text.contains("run `tapewire migrate`"), "{text}");
+    let text = succeeded(with("migrate", &set));
+    assert!(text.contains("table trades: rows of the run live are kept for 30d"), "{text}");
+    assert!(text.contains("table bars: rows are kept for ever, on volume `cold` after 90d"), "{text}");
+    assert!(!succeeded(with("migrate", &set)).contains("table "), "it is done once");
+    let text = both(&with("doctor", &set));
+    assert!(text.contains("in effect as set: trades 30d, on volume cold after 90d"), "{text}");
+
+    // Another process, whose settings differ, does not remove more than its settings say without a word.
+    let log = place.folder.path().join("log");
+    let mut run = place.tapewire();
+    run.args(["run", "--role", "join"]).stdin(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    let _running = Process::from(run.spawn().unwrap());
+    let said = || std::fs::read_to_string(&log).unwrap();
+    wait_until("it warns", || said().contains("table trades: rows are kept for ever"));
+
+    for command in ["migrate", "run"] {
+        for (setting, part) in [
+            ("clickhouse.retention.bars=5d", "clickhouse.retention.bars is 5d, but joined rows"),
+            ("clickhouse.retention.bars=400", "write for example 400d"),
+        ] {
+            let output = with(command, &[setting]);
+            assert!(output.status.code() == Some(2) && both(&output).contains(part), "{command}: {}", both(&output));
+        }
+    }
+    let output = with("migrate", &["clickhouse.cold.policy=nope"]);
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    assert!(
+        both(&output).contains("clickhouse.cold.policy: the server has no storage policy `nope`"),
+        "{}",
+        both(&output)
+    );
+}
+
+#[test]
 fn doctor_ends_and_says_what_is_wrong_when_nothing_answers() {
     let folder = tempfile::tempdir().unwrap();
     // It accepts connections and never answers.

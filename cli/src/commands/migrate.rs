@@ -1,7 +1,7 @@
 //! `tapewire migrate`: topics and tables.
 
 use crate::config::Config;
-use crate::preflight;
+use crate::{preflight, retention};
 use clap::Args;
 use tapewire_bus::{Topics, binding};
 use tapewire_store::migrate;
@@ -18,6 +18,7 @@ pub struct Migrate {
 
 impl Migrate {
     pub async fn run(self, config: &Config) -> anyhow::Result<()> {
+        retention::check(config)?;
         let zone = preflight::time_zone(config).await?;
         Topics::new(&config.kafka).ensure().await?;
         println!("topics: all exist at {}", config.kafka.brokers);
@@ -26,6 +27,15 @@ impl Migrate {
         match done.applied.as_slice() {
             [] => println!("database {database}: already at version {}", done.version),
             names => println!("database {database}: applied {}; now at version {}", names.join(", "), done.version),
+        }
+        for change in &done.retention {
+            println!("{change}");
+        }
+        if !done.retention.is_empty() {
+            println!(
+                "note: ClickHouse removes and moves rows in the background. Rows of replays, and bars and indicators of a day or \
+                 more, are not removed"
+            );
         }
         binding::bind(&config.kafka, &preflight::database(config).await?, self.take_topics).await?;
         if !["UTC", "Etc/UTC", "Universal", "Zulu"].contains(&zone.as_str()) {

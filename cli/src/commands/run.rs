@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::roles::{self, Role};
-use crate::{ending, preflight, subscriptions};
+use crate::{ending, preflight, retention, subscriptions};
 use clap::Args;
 use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 
@@ -23,7 +23,9 @@ pub struct Run {
 impl Run {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let chosen = if self.role.is_empty() { Role::ALL.to_vec() } else { self.role };
-        preflight::keys(&subscriptions::applied(&config)?, &chosen)?;
+        let applied = subscriptions::applied(&config)?;
+        preflight::keys(&applied, &chosen)?;
+        retention::check(&applied)?;
         let telemetry = Telemetry::install()?;
         // Before the model is loaded, so that an address in use is reported at once.
         let listener = telemetry.listen(&config.listen).await?;
@@ -48,6 +50,9 @@ async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown:
     let writes_tables = chosen.iter().any(|role| matches!(role, Role::Join | Role::Indicators | Role::Alerts));
     if !preflight::wait_for_servers(config, writes_tables, shutdown).await? {
         return stopped();
+    }
+    if writes_tables {
+        retention::warn_of_changes(config).await;
     }
     roles::run(chosen, config, queue, Clock::wall(), readiness, shutdown.clone()).await
 }

@@ -6,6 +6,7 @@ mod machine;
 mod servers;
 mod settings;
 mod sources;
+mod topics;
 
 pub use settings::Given;
 

@@ -1,15 +1,14 @@
 //! Kafka and its topics, ClickHouse and its tables, and whether they belong together.
 
-use super::{Check, in_time};
+use super::{Check, in_time, topics};
 use crate::config::Config;
 use crate::exit;
 use jiff::SignedDuration;
-use std::time::Duration;
+use tapewire_bus::Topics;
 use tapewire_bus::binding::{self, BoundDatabase};
-use tapewire_bus::{Retention, Topic, TopicState, Topics};
 use tapewire_runtime::Clock;
 use tapewire_store::server::{self, Disk, Server};
-use tapewire_store::{StoreError, check_version, installation_id, newest_version};
+use tapewire_store::{StoreError, check_version, installation_id, newest_version, retention};
 
 const GIB: u64 = 1 << 30;
 
@@ -25,11 +24,11 @@ pub async fn checks(config: &Config, clock: &Clock) -> (Vec<Check>, Option<Signe
 }
 
 async fn kafka(config: &Config) -> (Vec<Check>, bool) {
-    let (topics, brokers) = (Topics::new(&config.kafka), &config.kafka.brokers);
-    match in_time(topics.states()).await {
+    let brokers = &config.kafka.brokers;
+    match in_time(Topics::new(&config.kafka).states()).await {
         Ok(Ok(states)) => {
             let mut checks = vec![Check::ok("kafka", format!("answers at {brokers}"))];
-            checks.extend(self::topics(&states, needed(config)));
+            checks.extend(topics::checks(&states, config.join.longest_rewind()));
             (checks, true)
         }
         Ok(Err(error)) => {
@@ -42,65 +41,6 @@ async fn kafka(config: &Config) -> (Vec<Check>, bool) {
             (vec![Check::problem("kafka", found).remedy("see whether the brokers are overloaded"), skipped], false)
         }
     }
-}
-
-/// How far back the joiner may have to read to have its state again: the sessions of its baseline with weekends and
-/// holidays.
-fn needed(config: &Config) -> Duration {
-    let days = u64::from(config.join.baseline_sessions) * 7 / 5 + 10;
-    Duration::from_secs(days * 24 * 3600)
-}
-
-fn topics(states: &[(Topic, TopicState)], needed: Duration) -> Vec<Check> {
-    let days = |duration: Duration| duration.as_secs() / (24 * 3600);
-    let named = |wrong: &dyn Fn(&TopicState) -> bool| {
-        let names: Vec<&str> =
-            states.iter().filter(|(_, state)| wrong(state)).map(|(_, state)| state.name.as_str()).collect();
-        names.join(", ")
-    };
-    let missing = named(&|state| state.partitions == 0);
-    if !missing.is_empty() {
-        return vec![
-            Check::problem("topics", format!("kafka has no {missing}")).remedy("`tapewire migrate` makes them"),
-        ];
-    }
-    let mut checks = Vec::new();
-    let leaderless = named(&|state| !state.has_leaders);
-    if !leaderless.is_empty() {
-        let found = format!("partitions of {leaderless} have no leader, so nothing can be read or written there");
-        checks.push(Check::problem("topics", found).remedy("see whether all brokers are up"));
-    }
-    let side_by_side = [Topic::Sentiment, Topic::Bars, Topic::Trades, Topic::Halts, Topic::Actions];
-    let joined: Vec<&TopicState> =
-        states.iter().filter(|(topic, _)| side_by_side.contains(topic)).map(|(_, state)| state).collect();
-    if joined.iter().any(|state| state.partitions != joined[0].partitions) {
-        let counts: Vec<String> = joined.iter().map(|state| format!("{} {}", state.name, state.partitions)).collect();
-        let found = format!("the joiner reads topics side by side, but their partitions differ: {}", counts.join(", "));
-        checks.push(Check::problem("topics", found).remedy("give each of them as many as the largest has"));
-    }
-    for state in joined.iter().filter(|state| matches!(state.retention, Retention::For(kept) if kept < needed)) {
-        let Retention::For(kept) = state.retention else { continue };
-        let (kept_days, needed_days) = (days(kept), days(needed));
-        let found = format!(
-            "{} keeps records for {kept_days} days; after a restart the joiner reads back up to {needed_days} days, and rows \
-             would differ without them",
-            state.name
-        );
-        let remedy = format!("set its retention.ms to {} or more", needed.as_millis());
-        checks.push(Check::problem("topics", found).remedy(remedy));
-    }
-    if checks.is_empty() {
-        let kept = joined.iter().filter_map(|state| match state.retention {
-            Retention::For(kept) => Some(days(kept)),
-            _ => None,
-        });
-        let kept = kept.min().map_or_else(String::new, |days| format!(", records kept for at least {days} days"));
-        checks.push(Check::ok(
-            "topics",
-            format!("all {} exist, {} partitions{kept}", states.len(), joined[0].partitions),
-        ));
-    }
-    checks
 }
 
 async fn store(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDuration>, Option<String>) {
@@ -124,6 +64,9 @@ async fn store(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDura
         Ok(Err(error)) => Check::problem("tables", exit::text(&error.into())),
         Err(late) => Check::problem("tables", late),
     });
+    if is_current {
+        checks.push(retention(config).await);
+    }
     checks.push(match in_time(server::disks(&config.clickhouse)).await {
         Ok(Ok(disks)) => disk(&disks),
         Ok(Err(StoreError::ClickHouse { .. })) => {
@@ -138,6 +81,37 @@ async fn store(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDura
 
 fn without_store(problem: Check) -> (Vec<Check>, Option<SignedDuration>, Option<String>) {
     (vec![problem, Check::skipped("tables", "clickhouse could not be asked")], None, None)
+}
+
+/// Whether the tables keep their rows as the settings say.
+async fn retention(config: &Config) -> Check {
+    let what = "tables' retention";
+    let (kept, cold) = (&config.clickhouse.retention, &config.clickhouse.cold);
+    let changes = match in_time(retention::changes(&config.clickhouse)).await {
+        Ok(Ok(changes)) => changes,
+        Ok(Err(error)) => return Check::problem(what, exit::text(&error.into())),
+        Err(late) => return Check::problem(what, late),
+    };
+    if !changes.is_empty() {
+        let words: Vec<&str> = changes.iter().map(|change| change.words.as_str()).collect();
+        let found = format!("not in effect as set: {}", words.join("; "));
+        return Check::warning(what, found).remedy("run `tapewire migrate`");
+    }
+    let set = [
+        ("articles", kept.articles),
+        ("mentions", kept.mentions),
+        ("bars", kept.bars),
+        ("trades", kept.trades),
+        ("indicators", kept.indicators),
+        ("dead_letters", kept.dead_letters),
+    ];
+    let set = set.into_iter().filter_map(|(name, days)| days.map(|days| format!("{name} {days}")));
+    let moved = cold.policy.is_some().then(|| format!("on volume {} after {}", cold.volume, cold.after));
+    let set: Vec<String> = set.chain(moved).collect();
+    match set.is_empty() {
+        true => Check::ok(what, "all rows are kept"),
+        false => Check::ok(what, format!("in effect as set: {}", set.join(", "))),
+    }
 }
 
 /// How far our clock is ahead, taking the server's answer for the middle of the request.
@@ -181,46 +155,6 @@ async fn binding(config: &Config, id: String) -> Check {
 mod tests {
     use super::super::Status;
     use super::*;
-
-    fn states(change: impl Fn(Topic, &mut TopicState)) -> Vec<(Topic, TopicState)> {
-        let of = |topic: Topic| {
-            let retention = Retention::For(Duration::from_secs(90 * 24 * 3600));
-            let mut state = TopicState { name: topic.base_name().into(), partitions: 6, has_leaders: true, retention };
-            change(topic, &mut state);
-            (topic, state)
-        };
-        Topic::ALL.into_iter().map(of).collect()
-    }
-
-    fn found(change: impl Fn(Topic, &mut TopicState)) -> Vec<(Status, String)> {
-        let checks = topics(&states(change), needed(&Config::default()));
-        checks.into_iter().map(|check| (check.status, check.line())).collect()
-    }
-
-    #[test]
-    fn topics_are_complete_alike_and_kept_long_enough() {
-        assert_eq!(found(|_, _| {})[0].0, Status::Ok);
-        let missing = found(|topic, state| state.partitions *= usize::from(topic != Topic::Actions));
-        assert!(missing[0].0 == Status::Problem && missing[0].1.contains("kafka has no actions"), "{missing:?}");
-        let uneven = found(|topic, state| state.partitions += usize::from(topic == Topic::Halts));
-        assert!(uneven[0].0 == Status::Problem && uneven[0].1.contains("halts 7"), "{uneven:?}");
-        // News and dead letters have partitions of their own.
-        assert_eq!(found(|topic, state| state.partitions += usize::from(topic == Topic::News))[0].0, Status::Ok);
-        let week = Retention::For(Duration::from_secs(7 * 24 * 3600));
-        let short = found(|topic, state| {
-            if topic == Topic::Bars {
-                state.retention = week
-            }
-        });
-        assert!(short[0].0 == Status::Problem && short[0].1.contains("bars keeps records for 7 days"), "{short:?}");
-        assert!(short[0].1.contains("38 days"), "20 sessions are four weeks, and there are holidays: {short:?}");
-        let forever = found(|topic, state| {
-            if topic == Topic::Bars {
-                state.retention = Retention::Forever
-            }
-        });
-        assert_eq!(forever[0].0, Status::Ok);
-    }
 
     #[test]
     fn a_full_disk_is_a_problem_and_a_filling_one_a_warning() {

@@ -3,6 +3,7 @@
 use super::{Check, Status};
 use crate::config::Config;
 use crate::exit;
+use crate::retention;
 use crate::settings::{self, Loaded, SecretOrigin};
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
@@ -82,6 +83,7 @@ fn valid(config: &Config) -> Check {
         config.prices.check()?;
         config.instruments.check()?;
         config.join.validate()?;
+        retention::check(config)?;
         config.clone().learn_markets()
     };
     match checked() {

@@ -147,6 +147,12 @@ impl Process {
         self.0.wait().unwrap();
     }
 
+    /// SIGTERM, and waits until it has finished what it had begun.
+    pub fn stop(mut self) {
+        assert!(Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap().success());
+        assert!(self.0.wait().unwrap().success());
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.ended().is_none()

@@ -126,6 +126,24 @@ impl JoinConfig {
 mod tests {
     use super::*;
 
+    /// Sessions are counted here over a calendar, so that weekends and holidays are those of the markets.
+    #[test]
+    fn the_rewind_reaches_back_over_every_holiday() {
+        let days = |baseline_sessions: u16| {
+            let rewind = JoinConfig { baseline_sessions, ..JoinConfig::default() }.longest_rewind();
+            rewind.as_secs_f64() / 86_400.0
+        };
+        let tokyo = Market::Tokyo.calendar();
+        // Ten days without a session, from April 27 to May 6.
+        let after = tokyo.from("2019-05-07".parse().unwrap()).unwrap();
+        let first = tokyo.offset(after, -23).unwrap();
+        let golden_week = after.open.duration_since(first.open).as_secs_f64() / 86_400.0;
+        assert!(golden_week > 38.0 && days(20) >= golden_week, "{golden_week} {}", days(20));
+        assert!(days(20) < 60.0, "{}", days(20));
+        // A year has fewer than 253 sessions, so 250 of them and those that are open take longer than a year.
+        assert!(days(250) > 366.0, "{}", days(250));
+    }
+
     #[test]
     fn ranges_are_checked() {
         assert!(JoinConfig::default().validate().is_ok());

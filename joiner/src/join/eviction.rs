@@ -20,6 +20,7 @@ use super::{JoinConfig, State};
 use crate::JoinerError;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tapewire_core::exchange::{Calendar, Market, Session};
 use tapewire_core::{Impact, Run, Symbol, Watermark};
 
@@ -28,6 +29,25 @@ use tapewire_core::{Impact, Run, Symbol, Watermark};
 /// one ends, the news can already be in the next during the allowed lateness.
 fn open_sessions(market: Market) -> usize {
     if market.is_endless() { 3 } else { 2 }
+}
+
+impl JoinConfig {
+    /// How far before now the oldest record of a live run can be that a new owner of a partition reads again: the longest
+    /// that this number of sessions took in any market, with its weekends and holidays.
+    pub fn longest_rewind(&self) -> Duration {
+        let of_market = |market: Market| {
+            let sessions = market.calendar().sessions();
+            // The oldest session is needed until the session after the newest opens.
+            let back = usize::from(self.baseline_sessions) + open_sessions(market) + 1;
+            sessions
+                .iter()
+                .zip(sessions.iter().skip(back))
+                .map(|(oldest, next)| next.open.duration_since(oldest.open))
+                .max()
+        };
+        let longest = Market::ALL.into_iter().filter_map(of_market).max().unwrap_or_default();
+        longest.unsigned_abs()
+    }
 }
 
 /// What was evicted, and the oldest records of what was not.

@@ -1,5 +1,6 @@
 //! Settings of the connection to ClickHouse.
 
+use crate::retention::{ColdConfig, RetentionConfig};
 use crate::{Authorities, StoreError};
 use clickhouse::{Client, RowOwned, RowRead};
 use schemars::JsonSchema;
@@ -29,6 +30,13 @@ pub struct ClickHouseConfig {
     /// The password, read by the caller from its variable or from `password_file`.
     #[serde(skip)]
     pub password: String,
+    /// How long rows of the run `live` are kept, in days such as `400d`; without a setting for ever. Rows are removed in
+    /// whole months, when the month of a row has been over for this time. Rows of replays and backfills are never removed.
+    /// `tapewire migrate` applies the settings: docs/running.md.
+    pub retention: RetentionConfig,
+    /// Another volume of the server, such as one of slower disks, for older bars, trades and indicators of all runs.
+    /// `tapewire migrate` applies the settings. What was moved stays there if they are taken away.
+    pub cold: ColdConfig,
 }
 
 impl Default for ClickHouseConfig {
@@ -40,6 +48,8 @@ impl Default for ClickHouseConfig {
             password_file: None,
             ca_file: None,
             password: String::new(),
+            retention: RetentionConfig::default(),
+            cold: ColdConfig::default(),
         }
     }
 }

@@ -55,6 +55,14 @@ pub enum StoreError {
         /// What the server said.
         reason: String,
     },
+    /// The server does not have the volume for older rows, or a table can't use it.
+    #[error("{setting}: {reason}; `SELECT * FROM system.storage_policies` shows what the server has")]
+    Cold {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An applied migration's file was edited.
     #[error(
         "database {database}: migration {name} was applied with another text than this build has; \

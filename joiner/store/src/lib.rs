@@ -12,6 +12,7 @@ pub mod error;
 pub mod indicators;
 pub mod letters;
 pub mod migrate;
+pub mod retention;
 pub mod rows;
 pub mod server;
 pub mod sources;

@@ -5,10 +5,11 @@
 //! text, only after all of it has run.
 //!
 //! Columns and views that follow from the code's lists are in no migration: they are made at the end of each call of
-//! [`migrate`], and so is the table of replayed dead letters, which nothing else depends on.
+//! [`migrate`], and so is the table of replayed dead letters, which nothing else depends on. How long rows are kept follows
+//! from the settings, and is applied there, too.
 
 use crate::error::code;
-use crate::{ClickHouseConfig, StoreError, letters, views};
+use crate::{ClickHouseConfig, StoreError, letters, retention, views};
 use clickhouse::{Client, Row};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,8 @@ pub struct Migrated {
     pub applied: Vec<&'static str>,
     /// Version of the schema afterwards.
     pub version: u32,
+    /// What this call changed of how long tables keep their rows, and where: a line for each table.
+    pub retention: Vec<String>,
 }
 
 /// Creates the database if it is missing and brings its schema to this build's version.
@@ -92,8 +95,8 @@ pub struct Migrated {
 /// ```
 ///
 /// # Errors
-/// [`StoreError::Unreachable`]; [`StoreError::ChangedMigration`] if an applied migration's file
-/// was edited; [`StoreError::NewerSchema`] if a newer build migrated the database;
+/// [`StoreError::Unreachable`]; [`StoreError::Cold`] if the server lacks the volume for older rows, after everything else is
+/// done; [`StoreError::ChangedMigration`] if an applied migration's file was edited; [`StoreError::NewerSchema`] if a newer build migrated the database;
 /// [`StoreError::ClickHouse`] for anything else the server refuses.
 pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrated, StoreError>> {
     Box::pin(async move {
@@ -120,7 +123,10 @@ pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrate
         execute(&client, letters::REPLAYS).await.map_err(failed)?;
         drop_empty_leftovers(&client).await.map_err(failed)?;
         name_installation(&client).await.map_err(failed)?;
-        Ok(Migrated { applied, version: newest_version() })
+        let changes = retention::changes(config).await?;
+        retention::apply(config, &changes).await?;
+        let retention = changes.into_iter().map(|change| change.words).collect();
+        Ok(Migrated { applied, version: newest_version(), retention })
     })
 }
 
