@@ -144,7 +144,7 @@ fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
             "--to-earliest",
             "--execute",
         ]);
-        assert!(moved.contains(&format!("{prefix}")) && !moved.contains("Error"), "{moved}");
+        assert!(moved.contains(&prefix) && !moved.contains("Error"), "{moved}");
     }
     let roles = market.roles();
     let count = |table: &str| place.count(&format!("SELECT uniqExact(run, article_id) FROM {table}"));
