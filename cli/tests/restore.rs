@@ -117,7 +117,7 @@ fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
     roles.into_iter().for_each(Process::stop);
 
     market.succeeds(&format!("DROP DATABASE {name} SYNC"));
-    // Without a database in the address, because there is none now.
+    // Without a database in the address, which is gone now.
     let restored = std::process::Command::new("curl")
         .args(["-sS", "--noproxy", "*", "--data-binary", &format!("RESTORE DATABASE {name} FROM File('{name}')")])
         .arg(format!("{}/", servers.clickhouse))
@@ -144,7 +144,7 @@ fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
             "--to-earliest",
             "--execute",
         ]);
-        assert!(moved.contains(&format!("{prefix}")) && !moved.contains("Error"), "{moved}");
+        assert!(moved.contains(&prefix) && !moved.contains("Error"), "{moved}");
     }
     let roles = market.roles();
     let count = |table: &str| place.count(&format!("SELECT uniqExact(run, article_id) FROM {table}"));

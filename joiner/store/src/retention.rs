@@ -196,7 +196,7 @@ pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Cha
     })
 }
 
-/// Makes changes. ClickHouse computes anew when the rows of each part end, from the columns that say it; it then
+/// Makes changes. ClickHouse computes again when the rows of each part end, from the columns that say it; it then
 /// removes and moves rows in the background.
 ///
 /// # Errors
