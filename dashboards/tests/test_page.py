@@ -492,11 +492,10 @@ class Changes(Visit):
         rows = self.rows("Latest news")
         self.assertEqual(len(stories), len(rows))
         self.assertTrue(all("recalls a product" in row[4] for row in rows))
-        # The price is that of the company with most of these articles, which are negative.
+        # The price is that of the company with most of these articles.
         named = [row["symbol"] for row in stories if row["symbol"]]
         most = max(set(named), key=named.count)
         self.assertEqual([most], [row[0] for row in self.rows("Company")])
-        self.assertNotIn("#1a9a6c", self.colours("Volume, and the scores of the articles"))
 
     def halves(self, colour: tuple[int, int, int]) -> list[int]:
         """How many points of the price have this colour in the upper half of what they cover, and in the lower one."""
