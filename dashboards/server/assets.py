@@ -32,6 +32,12 @@ LABEL_COLORS = {
     "Upper band": "#8b95a1",
     "Lower band": "#8b95a1",
     "VWAP": "#c07f1d",
+    "Close__yhat_lower": "#22577a",
+    "Close__yhat_upper": "#22577a",
+    "Positive news": "#1a9a6c",
+    "Neutral news": "#8b95a1",
+    "Negative news": "#d64550",
+    "Volume": "#8b95a1",
 }
 
 

@@ -24,7 +24,9 @@ HOLDERS = "[data-test='dashboard-component-chart-holder']"
 LOADING = "[data-test='loading-indicator'], .loading"
 BROKEN = ".ant-alert-error, [data-test='error-message'], .missing-chart-container"
 EMPTY = ".ant-empty"
-DRAWN = "canvas, svg[viewBox] rect, td, .tw-strip b"
+DRAWN = "canvas, td"
+# Superset's packaged front end asks for this picture, which the content policy blocks.
+PIXEL = "apachesuperset.gateway.scarf.sh"
 
 
 class PageError(Exception):
@@ -108,6 +110,14 @@ class Browser:
     def failures(self) -> list[str]:
         """Requests that Superset answered with an error since this browser was started; there must not be any."""
         return [f"{status} {url}" for status, url in self._answers() if self._is_ours(url) and status >= 400]
+
+    def complaints(self) -> list[str]:
+        """Errors in the console since this was last asked, such as what the content policy has blocked."""
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] == "SEVERE" and PIXEL not in entry["message"]
+        ]
 
     def foreign_addresses(self) -> list[str]:
         """Addresses other than Superset's that answered; there must not be any."""

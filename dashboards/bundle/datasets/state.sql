@@ -7,7 +7,9 @@ SELECT
     max(chosen_mentions.received_at) AS received_at,
     if(count() = 0, '–', formatDateTime(max(chosen_mentions.received_at), '%e %b %Y, %H:%i UTC', 'UTC')) AS newest,
     (
-        SELECT if(count() = 0, '–', formatReadableTimeDelta(greatest(0, dateDiff('second', min(watermark), now())), 'days', 'seconds'))
+        WITH greatest(0, dateDiff('second', min(watermark), now())) AS behind
+        SELECT multiIf(count() = 0, '–', behind < 86400, formatReadableTimeDelta(behind, 'hours', 'seconds'),
+                       formatReadableTimeDelta(behind, 'days', 'hours'))
         FROM source_progress FINAL WHERE {{ chosen('run') }} AND NOT idle
     ) AS slowest,
     if(count() = 0, '–',
