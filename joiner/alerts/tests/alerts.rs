@@ -310,7 +310,7 @@ async fn an_outage_is_asked_about_once_a_second_of_the_wall_at_most_however_fast
     let nowhere = ClickHouseConfig { url: "http://127.0.0.1:1".into(), ..ClickHouseConfig::default() };
     let (clock, shutdown) = (Clock::accelerated(now(), 10_000.0), Shutdown::new());
     let (settings, readiness) = (AlertsConfig::default(), Readiness::default());
-    let running = tapewire_alerts::run(&settings, &nowhere, Vec::new(), clock, readiness, shutdown.clone());
+    let running = tapewire_alerts::run(&settings, &nowhere, Vec::new, clock, readiness, shutdown.clone());
     let stopping = async {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         shutdown.cancel();
@@ -327,7 +327,7 @@ fn an_address_that_cannot_be_used_is_refused_and_never_printed() {
     for (url, expected) in [("hooks.example/secret", "relative URL"), ("ftp://hooks.example/secret", "ftp:")] {
         let settings = AlertsConfig { slack_url: Some(url.into()), ..AlertsConfig::default() };
         let clickhouse = ClickHouseConfig::default();
-        let refused = Alerts::new(&settings, &clickhouse, Vec::new(), Clock::wall(), Shutdown::new());
+        let refused = Alerts::new(&settings, &clickhouse, Clock::wall(), Shutdown::new());
         let error = refused.err().unwrap();
         assert!(matches!(error, AlertError::Address { .. }) && !error.is_retryable());
         let text = error.to_string();
