@@ -98,7 +98,7 @@ pub(crate) struct Step<'a> {
     pub session: &'a Session,
     /// Session of the last point before.
     pub session_before: Option<&'a Session>,
-    pub is_endless: bool,
+    pub is_round_the_clock: bool,
 }
 
 impl Step<'_> {
@@ -128,7 +128,7 @@ impl Step<'_> {
     /// Whether the price [looks split](looks_split) between two sessions. Bars are as printed, so no average goes across.
     fn seems_split(&self, last: &Point) -> bool {
         let same = self.session_before.is_some_and(|session| session.index == self.session.index);
-        !same && !self.is_endless && looks_split((self.point.open / last.close).ln())
+        !same && !self.is_round_the_clock && looks_split((self.point.open / last.close).ln())
     }
 
     /// Bars missing before this one, and those of the session until this one.

@@ -95,7 +95,7 @@ impl Series {
                 width_s: self.width_s,
                 session: self.sessions[place],
                 session_before: place.checked_sub(1).map(|before| self.sessions[before]),
-                is_endless: self.calendar.market().is_endless(),
+                is_round_the_clock: self.calendar.market().is_round_the_clock(),
             };
             self.points[place] = step.computed();
         }

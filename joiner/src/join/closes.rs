@@ -114,7 +114,7 @@ impl SessionCloses {
             let opening = prices.opening().unwrap_or(close);
             let night = Night::new(holding, last, opening, market);
             // Where a market does not close, prices do not jump by splits.
-            let is_split = night.look == Look::Split && !own_market.is_endless();
+            let is_split = night.look == Look::Split && !own_market.is_round_the_clock();
             let is_withheld =
                 holding.has_foreign_cash || (is_split && self.config.possible_splits == PossibleSplits::Null);
             if !is_withheld {

@@ -442,7 +442,7 @@ impl<'a> EvalContext<'a> {
     fn baseline(&mut self, entry: &Entry<'_>) {
         let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let sessions = self.baseline_sessions(entry);
-        let has_nights = !self.calendar.market().is_endless();
+        let has_nights = !self.calendar.market().is_round_the_clock();
         let markets = &mut *self.markets;
         let Baselines { of_entries, moments } = &mut *self.baselines;
         let compute = || Baseline::new(entry, market, markets, moments, sessions, has_nights);
@@ -473,7 +473,7 @@ impl<'a> EvalContext<'a> {
     /// ends, the last one is not among them: its bars may still be corrected when the session opens.
     fn baseline_sessions(&self, entry: &Entry<'_>) -> std::ops::Range<usize> {
         let index = entry.session.index;
-        let end = if self.calendar.market().is_endless() { index.saturating_sub(1) } else { index };
+        let end = if self.calendar.market().is_round_the_clock() { index.saturating_sub(1) } else { index };
         index.saturating_sub(usize::from(self.config.baseline_sessions)).min(end)..end
     }
 

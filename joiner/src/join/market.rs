@@ -208,11 +208,11 @@ pub(super) fn usual_volume(
     sessions: &[(usize, f64)],
     as_of: EventTime,
 ) -> Option<f64> {
-    let is_endless = calendar.market().is_endless();
+    let is_round_the_clock = calendar.market().is_round_the_clock();
     let beginning = |session: usize| {
         let open = EventTime::from(calendar.sessions().get(session)?.open);
         // Monday's session of currencies opens on Sunday evening; times of day count from midnight.
-        Some(if is_endless { midnight_near(open) } else { open })
+        Some(if is_round_the_clock { midnight_near(open) } else { open })
     };
     let time_of_day = start - beginning(entry)?;
     let volumes: Vec<f64> = sessions

@@ -131,7 +131,7 @@ impl EvalContext<'_> {
     /// A night as [`Night::new`] sees it. Where a market does not close, prices do not jump by splits.
     fn night(&self, holding: Holding, before: f64, after: f64, market: Option<Night>) -> Night {
         let night = Night::new(holding, before, after, market.and_then(Night::moved));
-        if self.calendar.market().is_endless() { Night { look: Look::Move, ..night } } else { night }
+        if self.calendar.market().is_round_the_clock() { Night { look: Look::Move, ..night } } else { night }
     }
 
     fn flag(&self, night: Night, out: &mut Evaluation) {

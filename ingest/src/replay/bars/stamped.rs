@@ -188,7 +188,7 @@ fn weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> 
     }
     counts.retain(|&index, _| {
         let symbol = &symbols[index as usize];
-        has_sessions(symbol) && !calendars.of(symbol).is_endless()
+        has_sessions(symbol) && !calendars.of(symbol).is_round_the_clock()
     });
     let are_many = |all: usize, weekend: usize| all >= 5 && weekend * 10 >= all;
     let together = counts.values().fold((0, 0), |(all, weekend), own| (all + own.0, weekend + own.1));
