@@ -11,7 +11,7 @@ use crate::looks::Looks;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tapewire_core::Symbol;
-use tapewire_statistics::event::{Abnormal, EventReturns, Model, Moments, Options, Study, abnormal_returns};
+use tapewire_statistics::event::{Abnormal, EventDates, EventReturns, Model, Options, Study, abnormal_returns};
 use tapewire_statistics::overlap::{self, Fate};
 use tapewire_statistics::{Error, Result, Test};
 
@@ -404,7 +404,7 @@ fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut L
     let found = own.and_then(|own| {
         let dates: Vec<u64> = own.iter().map(|own| own.event.day).collect();
         let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
-        study.tests(0..=day - 1, Moments::Grouped(&dates))
+        study.tests(0..=day - 1, EventDates::Grouped(&dates))
     });
     let mut place = 0;
     let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {

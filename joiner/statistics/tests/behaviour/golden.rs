@@ -1,6 +1,6 @@
 //! Values that numpy 2, scipy 1.17, statsmodels 0.15 and linearmodels 7.1 compute from series of whole thousandths.
 
-use tapewire_statistics::event::{Moments, Study};
+use tapewire_statistics::event::{EventDates, Study};
 use tapewire_statistics::groups::{clopper_pearson, welch, wilson};
 use tapewire_statistics::ic::{self, Correlation};
 use tapewire_statistics::leadlag::{augmented_dickey_fuller, cross_correlation, granger};
@@ -38,7 +38,7 @@ fn study() -> Study {
 
 #[test]
 fn event_tests_of_one_step_agree_with_numpy() {
-    let found = study().tests(1..=1, Moments::Shared).unwrap();
+    let found = study().tests(1..=1, EventDates::Common).unwrap();
     same(found.effect, 0.016_577_881_290_165_755);
     same(found.cross_sectional.as_ref().unwrap().p, 0.040_657_919_154_641_43);
     statistic(found.cross_sectional, 2.982_010_796_352_174_7);
@@ -60,7 +60,7 @@ fn event_tests_of_one_step_agree_with_numpy() {
 
 #[test]
 fn event_tests_of_several_steps_agree_with_numpy() {
-    let found = study().tests(0..=2, Moments::Shared).unwrap();
+    let found = study().tests(0..=2, EventDates::Common).unwrap();
     same(found.effect, 0.018_766_364_085_154_91);
     statistic(found.cross_sectional, 4.501_975_320_565_98);
     statistic(found.patell, 1.896_337_596_630_655);

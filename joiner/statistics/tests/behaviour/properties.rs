@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tapewire_statistics::calibration::{Bins, calibration};
-use tapewire_statistics::event::{Moments, Study, wilcoxon};
+use tapewire_statistics::event::{EventDates, Study, wilcoxon};
 use tapewire_statistics::groups::{clopper_pearson, quantile_of, wilson};
 use tapewire_statistics::ic::{self, Correlation};
 use tapewire_statistics::leadlag::{Tick, hayashi_yoshida};
@@ -163,7 +163,7 @@ proptest! {
             };
             let mut all: Vec<_> = events.iter().map(of).collect();
             if reversed { all.reverse(); }
-            Study::new(all).unwrap().tests(1..=3, Moments::Shared).unwrap()
+            Study::new(all).unwrap().tests(1..=3, EventDates::Common).unwrap()
         };
         let (one, two) = (study(1.0, false), study(scale, true));
         prop_assert!(near(one.effect * scale, two.effect));
