@@ -263,7 +263,7 @@ impl State {
         self.baselines.retain(|name, baselines| {
             let oldest = oldest_of(name);
             baselines.of_entries.retain(|(session, _), _| *session >= oldest);
-            baselines.moments.evict_before(oldest);
+            baselines.sums.evict_before(oldest);
             !baselines.of_entries.is_empty()
         });
         self.history.evict_before(open);

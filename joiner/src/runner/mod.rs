@@ -145,7 +145,7 @@ impl Runner {
 
     async fn handle(&mut self, record: &Received) -> Result<(), JoinerError> {
         self.batch_started.get_or_insert_with(Instant::now);
-        let is_new = self.partitions.get(&record.partition).is_some_and(|partition| !partition.is_known(record));
+        let is_new = self.partitions.get(&record.partition).is_some_and(|partition| !partition.is_committed(record));
         let event = match self.decode(record, is_new) {
             Ok(event) => event,
             Err(reason) => {
