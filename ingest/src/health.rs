@@ -151,7 +151,7 @@ impl SourceHealth {
             let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
             metrics::counter!("tapewire_source_outages_total", &labels).increment(1);
         }
-        // Idle, it vouches for nothing: the time only has to be one that it could vouch for.
+        // An idle watermark says nothing about completeness; its time only must not be later than what was complete.
         self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await
     }
 
@@ -185,7 +185,7 @@ impl SourceHealth {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn stands_by(&self) -> Result<(), IngestError> {
+    pub async fn emit_standing_by(&self) -> Result<(), IngestError> {
         let (failed, watermark) = {
             let mut state = self.state();
             (state.failing_since, state.unanswered_since, state.idle) = (None, None, true);
