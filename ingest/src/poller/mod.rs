@@ -27,7 +27,7 @@ use crate::health::{SourceHealth, is_rejected};
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::supervise::supervise;
-use crate::writer::{Stream, Writer};
+use crate::writer::{WatermarkStream, Writer};
 use budget::Budget;
 use fallback::{Healths, Primary};
 use futures_util::FutureExt as _;
@@ -117,20 +117,21 @@ pub fn run_watched<'a>(
             let streams = (0..count).zip(&config.sources);
             let settings = |(index, name): (u32, &String)| {
                 let primary = config.primary_of(name).map(str::to_owned);
-                (name.clone(), (config.of(name), Stream::news(index, count, name), primary))
+                (name.clone(), (config.of(name), WatermarkStream::news(index, count, name), primary))
             };
             streams.map(settings).collect()
         };
         let healths = Healths::default();
-        let start =
-            |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
-                let source = config.source(name, providers, &clock)?;
-                let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-                let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
-                healths.insert(name, poller.health.clone());
-                poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
-                Ok(poller.run(stop).boxed())
-            };
+        let start = |name: &str,
+                     (config, stream, primary): (NewsPollerConfig, WatermarkStream, Option<String>),
+                     stop: Shutdown| {
+            let source = config.source(name, providers, &clock)?;
+            let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+            let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
+            healths.insert(name, poller.health.clone());
+            poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
+            Ok(poller.run(stop).boxed())
+        };
         supervise(configs, wanted, start, shutdown).await
     })
 }
@@ -139,7 +140,7 @@ pub fn run_watched<'a>(
 pub struct NewsPoller {
     config: NewsPollerConfig,
     source: Arc<dyn NewsSource>,
-    stream: Stream,
+    stream: WatermarkStream,
     writer: Writer,
     dead_letters: DeadLetters,
     clock: Clock,
@@ -185,7 +186,7 @@ impl NewsPoller {
     pub fn new(
         config: NewsPollerConfig,
         source: Arc<dyn NewsSource>,
-        stream: Stream,
+        stream: WatermarkStream,
         state_folder: &Path,
         producer: Producer,
         clock: Clock,
