@@ -395,7 +395,7 @@ impl Consumer {
     /// partition and the next offset to read there.
     ///
     /// # Errors
-    /// [`BusError::Unread`]: the broker did not answer in time.
+    /// [`BusError::EndUnknown`]: the broker did not answer in time.
     pub async fn unread(&self, topic: Topic, next: &[(i32, i64)]) -> Result<u64, BusError> {
         let (consumer, name, next) = (Arc::clone(self.inner()), self.topics.name(topic), next.to_vec());
         let count = move || {
@@ -403,7 +403,7 @@ impl Consumer {
             for (partition, next) in next {
                 let (low, high) = consumer
                     .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
-                    .map_err(|source| BusError::Unread { topic: name.clone(), source: source.into() })?;
+                    .map_err(|source| BusError::EndUnknown { topic: name.clone(), source: source.into() })?;
                 // Records that retention has removed do not count.
                 unread += u64::try_from(high - next.max(low)).unwrap_or(0);
             }

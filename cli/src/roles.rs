@@ -239,7 +239,7 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
         acquired?;
         active.set(1.0);
         // From now on, its sources say whether they are ready.
-        readiness.forget(&name);
+        readiness.remove(&name);
         let working = shutdown.child_token();
         let running = run_role(role, RoleContext { shutdown: working.clone(), ..context.clone() });
         tokio::pin!(running);

@@ -44,7 +44,7 @@ struct Shared {
 /// A source that is no longer followed is neither ready nor waited for.
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.readiness.forget(&self.role);
+        self.readiness.remove(&self.role);
         self.show_idle(false);
     }
 }

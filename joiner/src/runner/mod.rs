@@ -291,9 +291,9 @@ impl Runner {
             }
             Err(error) => tracing::warn!(
                 error = chain(&error),
-                "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again in {} s. \
-                 If this lasts, memory grows: check the broker",
-                interval.as_secs()
+                wait_s = interval.as_secs(),
+                "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again. \
+                 If this lasts, memory grows: check the broker"
             ),
         }
     }
