@@ -149,9 +149,9 @@ mod tests {
         for session in Market::ALL.into_iter().flat_map(|market| market.calendar().sessions()) {
             assert!(session.auction.is_none_or(|(first, last)| session.close <= first && first <= last), "{session:?}");
         }
-        let this_year = |market: Market| market.calendar().from(date(2025, 1, 1)).unwrap().index;
+        let since_2025 = |market: Market| market.calendar().from(date(2025, 1, 1)).unwrap().index;
         for market in [Market::London, Market::Xetra, Market::Paris, Market::Tokyo, Market::HongKong, Market::Toronto] {
-            let since = &market.calendar().sessions()[this_year(market)..];
+            let since = &market.calendar().sessions()[since_2025(market)..];
             assert!(since.iter().all(|session| session.auction.is_some()), "{market}");
         }
     }

@@ -23,7 +23,7 @@ use tapewire_statistics::regression::Design;
 use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
 use tapewire_statistics::{Error, Result};
 
-/// Number of quantiles of the scores.
+/// Number of quantiles of the scores, also of `--score quantile` and of `--split-by quantile`.
 pub const QUANTILES: usize = 5;
 
 /// A group of events, such as those with positive news, has no statistic if it has fewer events than this.

@@ -70,7 +70,7 @@ pub fn rank(
         returns.push(values.len() as f64);
     }
     let all_events = residuals.len() as f64;
-    let weighed = |&(total, events): &(f64, usize)| {
+    let weighted = |&(total, events): &(f64, usize)| {
         let events = events as f64;
         let total = if missing == MissingReturns::Estudy2 { total / events * all_events } else { total };
         match test {
@@ -79,7 +79,7 @@ pub fn rank(
         }
     };
     let counted =
-        |range: &[(f64, usize)]| -> Vec<f64> { range.iter().filter(|step| step.1 > 0).map(weighed).collect() };
+        |range: &[(f64, usize)]| -> Vec<f64> { range.iter().filter(|step| step.1 > 0).map(weighted).collect() };
     let all = counted(&totals);
     let divisor = match missing {
         MissingReturns::LeftOut => all.len() as f64,

@@ -104,11 +104,11 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
         returns.push(values.len() as f64);
     }
     let all_events = residuals.len() as f64;
-    let weighed = |&(total, events): &(f64, usize)| match missing {
+    let weighted = |&(total, events): &(f64, usize)| match missing {
         MissingReturns::LeftOut => total / (events as f64).sqrt(),
         MissingReturns::Estudy2 => total / events as f64 * all_events / (events as f64).sqrt(),
     };
-    let counted: Vec<f64> = totals.iter().filter(|step| step.1 > 0).map(weighed).collect();
+    let counted: Vec<f64> = totals.iter().filter(|step| step.1 > 0).map(weighted).collect();
     let divisor = match missing {
         MissingReturns::LeftOut => counted.len() as f64,
         MissingReturns::Estudy2 => mean(&returns),
@@ -116,7 +116,7 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
     let at = totals[before + step];
     at_least("returns in the window", at.1, 1)?;
     let deviation = (sum(counted.iter().map(|value| value * value)) / divisor).sqrt();
-    Test::ratio(weighed(&at), deviation, Reference::Normal, at.1, "signs")
+    Test::ratio(weighted(&at), deviation, Reference::Normal, at.1, "signs")
 }
 
 /// Wilcoxon's signed ranks: the statistic is the sum of the ranks of |abnormal return| of the events above 0; events of
