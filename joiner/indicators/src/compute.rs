@@ -68,7 +68,7 @@ pub struct Indicators {
     pub bollinger_upper: Option<f64>,
     /// As many below it.
     pub bollinger_lower: Option<f64>,
-    /// Relative strength, 0 to 100. `None` if the close has not moved.
+    /// Relative strength index, 0 to 100. `None` if the close has not moved.
     pub rsi: Option<f64>,
     /// The fast less the slow average.
     pub macd: Option<f64>,
@@ -115,12 +115,12 @@ impl Step<'_> {
         point.carried = Carried { number, ..Carried::default() };
         point.indicators = Indicators { missing_bars, session_missing_bars, ..Indicators::default() };
         point.averages(before);
-        point.strength(before);
+        point.rsi(before);
         point.macd(before);
         point.vwap(self.before.last().filter(|_| same_session));
         let follows = if self.width_s == Bar::DAY_S { missing_bars == Some(0) } else { same_session };
         point.returns(before, last.filter(|_| follows));
-        point.forget_infinite();
+        point.drop_infinite();
         point.version = self.before.last().map_or(point.version, |last| point.version.max(last.version));
         point
     }
@@ -163,7 +163,7 @@ impl Point {
         indicators.momentum = earlier.map(|earlier| self.close - earlier);
     }
 
-    fn strength(&mut self, before: &[Self]) {
+    fn rsi(&mut self, before: &[Self]) {
         let Some(last) = before.last() else { return };
         let of = |change: f64| (change.max(0.0), (-change).max(0.0));
         let (rise, fall) = of(self.close - last.close);
@@ -213,7 +213,7 @@ impl Point {
     }
 
     /// Squares and sums of prices near `f64::MAX` overflow. What is infinite or NaN becomes undefined.
-    fn forget_infinite(&mut self) {
+    fn drop_infinite(&mut self) {
         let Carried { fast, slow, rises, falls, .. } = &mut self.carried;
         let found = &mut self.indicators;
         let averages = [&mut found.sma, &mut found.ema, &mut found.bollinger_upper, &mut found.bollinger_lower];
