@@ -277,7 +277,7 @@ async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
     let (log, logging) = Log::of_this_thread();
     alerts(&config, &address).run_once().await.unwrap();
     drop(logging);
-    let lines = log.with("an alert could not be sent");
+    let lines = log.with("a webhook did not accept an alert");
     assert_eq!(lines.len(), 2, "one for each target: {lines:?}");
     for line in lines {
         assert!(line.contains("kind=\"sentiment_shock\"") && line.contains("subject=\"ACME\""), "{line}");

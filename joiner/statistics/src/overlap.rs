@@ -156,6 +156,6 @@ pub(crate) fn root(parent: &mut [usize], mut at: usize) -> usize {
 ///
 /// # Errors
 /// [`crate::Error::TooFew`].
-pub fn enough(events: usize, minimum: usize) -> Result<()> {
+pub fn require_minimum(events: usize, minimum: usize) -> Result<()> {
     at_least("events", events, minimum)
 }

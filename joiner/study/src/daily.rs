@@ -6,7 +6,7 @@
 
 use crate::estimate::{Estimate, Figure};
 use crate::events::{Event, Outcome, Sample, Used};
-use crate::findings::{MINIMUM_GROUP, Settings, enough, rank_ic};
+use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
 use crate::looks::Looks;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -192,7 +192,7 @@ impl DaysFindings {
         tested.push(days);
         let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, looks)).collect();
         let used = used(&followed.iter().collect::<Vec<_>>(), 1);
-        let enough = enough(used.events.len(), used.count_days(), settings);
+        let enough = require_minimum(used.events.len(), used.count_days(), settings);
         let mut group = |label| group(&followed, label, days, &tested, &enough, settings, looks);
         Self {
             days,
@@ -304,7 +304,7 @@ fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
 /// Refuses fewer events, or fewer days or blocks of days, than the settings ask for.
 fn enough_blocks(used: &Used<'_>, day: usize, settings: &Settings) -> Result<()> {
     let (found, needed) = (used.count_blocks(), settings.minimum_days);
-    enough(used.events.len(), used.count_days(), settings)?;
+    require_minimum(used.events.len(), used.count_days(), settings)?;
     if day > 1 && found < needed {
         return Err(Error::TooFew { what: "blocks of days with events", found, needed });
     }

@@ -268,7 +268,7 @@ where
 }
 
 pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings, looks: &mut Looks) -> HorizonFindings {
-    let enough = enough(used.events.len(), used.count_days(), settings);
+    let enough = require_minimum(used.events.len(), used.count_days(), settings);
     let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
         looks.look(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
@@ -344,7 +344,7 @@ impl HorizonFindings {
 }
 
 /// Refuses a horizon with too few events or days.
-pub(crate) fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
+pub(crate) fn require_minimum(events: usize, days: usize, settings: &Settings) -> Result<()> {
     let at_least = |what, found, needed| {
         if found < needed { Err(Error::TooFew { what, found, needed }) } else { Ok(()) }
     };

@@ -6,7 +6,7 @@ use tapewire_statistics::distributions::normal_quantile_upper;
 use tapewire_statistics::event::{EventDates, Study};
 use tapewire_statistics::ic::{self, Correlation, Period};
 use tapewire_statistics::leadlag::{Tick, granger, lead_lag};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel};
+use tapewire_statistics::regression::{ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors};
 use tapewire_statistics::resample::{Alternative, Blocks, bootstrap_mean, permute_rank_ic, sign_flips};
 use tapewire_statistics::{Mean, Test};
 
@@ -119,8 +119,8 @@ fn clustered_errors_hold_the_size_that_plain_ones_lose() {
         };
         let (x, y) = (of(&shared_x, noise), of(&shared_y, noise));
         let fit = Ols::fit(Design::with_constant(400, &[&x]).unwrap(), &y).unwrap();
-        let by = Errors::Clustered { by: &cluster, correction: ClusterCorrection::Each };
-        fit.table(if clustered { &by } else { &Errors::Hc1 }).unwrap().coefficients[1].test.p
+        let by = StandardErrors::Clustered { by: &cluster, correction: ClusterCorrection::Each };
+        fit.table(if clustered { &by } else { &StandardErrors::Hc1 }).unwrap().coefficients[1].test.p
     };
     let (plain, clustered) = (rejected(400, |noise| slope(noise, false)), rejected(400, |noise| slope(noise, true)));
     assert!(plain > 0.2, "{plain}");
@@ -141,7 +141,7 @@ fn a_planted_slope_is_in_the_interval_of_a_panel() {
             let y: Vec<f64> =
                 rows.iter().zip(&x).map(|(row, x)| 0.1 * x + 3.0 * effect(row) + noise.normal()).collect();
             let panel = Panel::fit(&y, &[&x], FixedEffects::Two(&symbol, &day)).unwrap();
-            let errors = Errors::TwoWay { by: [&symbol, &day], correction: ClusterCorrection::Each };
+            let errors = StandardErrors::TwoWay { by: [&symbol, &day], correction: ClusterCorrection::Each };
             panel.fit.table(&errors).unwrap().coefficients[0].interval(0.98).unwrap().contains(0.1)
         })
         .count();

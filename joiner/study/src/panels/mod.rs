@@ -99,7 +99,7 @@ pub(crate) fn of(
 ) -> Panels {
     let main = main_horizon.map(|horizon| sample.at(horizon));
     let main = main.ok_or(Error::TooFew { what: "events with an outcome", found: 0, needed: settings.minimum_events });
-    let main = main.and_then(|used| used.enough(settings).map(|()| used));
+    let main = main.and_then(|used| used.require_minimum(settings).map(|()| used));
     let pairs = || main.as_ref().map_err(Clone::clone);
     let calibrated = || match settings.score {
         ScoreAs::Raw => pairs().and_then(calibration::of).into(),
