@@ -87,7 +87,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
     let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    run_reconfigurable(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose symbols change is connected again and fetches what it missed,
@@ -95,7 +95,7 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_watched<'a>(
+pub fn run_reconfigurable<'a>(
     configs: watch::Receiver<PricesConfig>,
     providers: &'a ProvidersConfig,
     state_folder: &'a Path,

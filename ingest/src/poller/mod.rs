@@ -93,7 +93,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
     let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    run_reconfigurable(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others
@@ -101,7 +101,7 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_watched<'a>(
+pub fn run_reconfigurable<'a>(
     configs: watch::Receiver<NewsConfig>,
     providers: &'a ProvidersConfig,
     state_folder: &'a Path,
