@@ -71,7 +71,7 @@ fn a_slope_of_one_cluster_alone_has_no_jackknife_error() {
     }
 }
 
-/// Two hits and one miss in each cluster: residuals add up to 0 there, but for rounding errors.
+/// Two hits and one miss in each cluster: residuals add up to 0 there, except for rounding errors.
 #[test]
 fn clusters_without_variance_have_no_test() {
     for (hits, all) in [(2, 3), (4, 5), (4, 7), (3, 4)] {
