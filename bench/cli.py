@@ -19,7 +19,7 @@ from bench.rounds import Progress, Run, play
 from stack.errors import StackError
 from stack.settings import from_environment
 
-EXACT = 1e-3
+MAX_F32_DEVIATION = 1e-3  # of a logit
 INTERRUPTED = 130
 EPILOG = """examples:
   python3 -m bench --quick
@@ -158,8 +158,8 @@ def checked(engine: Engine, logits: list[list[float]], reference: list[list[floa
     if not all(map(math.isfinite, deviations)):
         raise BenchError("its logits are not finite")
     deviation = max(deviations)
-    if engine.precision == "f32" and deviation > EXACT:
-        raise BenchError(f"its logits differ from PyTorch's by {deviation:.2g}, more than {EXACT:g}")
+    if engine.precision == "f32" and deviation > MAX_F32_DEVIATION:
+        raise BenchError(f"its logits differ from PyTorch's by {deviation:.2g}, more than {MAX_F32_DEVIATION:g}")
     return deviation
 
 

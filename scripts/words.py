@@ -17,6 +17,10 @@ INSTEAD = {
     "(?i:let go)": "evict, drop, release",
     "(?i:anew)": "again, from scratch",
     "(?i:waits for no)": "does not wait for",
+    "(?i:for want of)": "without, because there is no",
+    "(?i:mend|mends|mended)": "fix, repair",
+    "(?i:but for)": "except",
+    "(?i:given out)": "emitted",
 }
 # Between two words of a phrase: space, an underscore, or the end of a line and the next comment's mark.
 GAP = r"(?:[ _]|\s*\n\s*(?://[/!]?|#|--|\*)?\s*)"

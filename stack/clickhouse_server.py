@@ -7,8 +7,8 @@ the call lasts until the pipe is closed. SIGTERM or SIGINT closes it: ClickHouse
 finishes and unlocks its data as any of its programs does.
 
 The library can't serve HTTPS, which a ClickHouse of one's own does by itself. With HOST and PEM, a key and its
-certificate, this process takes HTTPS at HOST:PORT and passes on what it holds to ClickHouse's HTTP at INNER_HOST:PORT,
-from the address INNER_HOST.
+certificate, this process decrypts HTTPS at HOST:PORT and forwards it to ClickHouse's HTTP at INNER_HOST:PORT, from the
+address INNER_HOST.
 """
 
 import asyncio
@@ -48,8 +48,8 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-async def end_tls(outer: socket.socket, inner_host: str, pem: str) -> None:
-    """Serves for ever."""
+async def terminate_tls(outer: socket.socket, inner_host: str, pem: str) -> None:
+    """Runs until the process ends."""
     port = outer.getsockname()[1]
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ def main() -> int:
     if tls:
         host, inner_host, port, pem = tls
         outer = socket.create_server((host, int(port)))
-        threading.Thread(target=lambda: asyncio.run(end_tls(outer, inner_host, pem)), daemon=True).start()
+        threading.Thread(target=lambda: asyncio.run(terminate_tls(outer, inner_host, pem)), daemon=True).start()
 
     outcome: list[str | None] = []
 

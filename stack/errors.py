@@ -5,7 +5,7 @@ UNREACHABLE = 3
 
 
 class StackError(Exception):
-    """A failure whose message is fit to be the last line on the screen.
+    """A failure for a person: its message says what failed and what to do.
 
     `exit_code` is USAGE for a wrong command or setting and UNREACHABLE for a server
     or a download that is missing, will not start or does not answer.

@@ -29,7 +29,7 @@ DOES = {
     "polars": "entry and five horizons: `join_asof`",
     "duckdb": "entry and five horizons: `ASOF JOIN`",
 }
-EXACT = 1e-12
+MAX_RETURN_DEVIATION = 1e-12  # of a log return
 
 
 def main(arguments: list[str]) -> int:
@@ -89,7 +89,7 @@ def play(number: int, ours: Resident, peers: Resident) -> list[dict]:
     runs = []
     for name in names[shift:] + names[:shift]:
         answer = ours.ask("run") if name == OURS else peers.ask(name)
-        if not answer.get("deviation", 0.0) <= EXACT:
+        if not answer.get("deviation", 0.0) <= MAX_RETURN_DEVIATION:
             raise BenchError(f"the returns of {name} and ours differ by {answer['deviation']:.2g}")
         runs.append({"name": name, "round": number} | answer)
         print(f"  round {number + 1}  {name:10} {answer['cpu_s']:6.2f} CPU-s  {answer['wall_s']:6.2f} s", flush=True)

@@ -16,10 +16,11 @@ use std::sync::{Arc, Mutex};
 /// What the library says of a login that the broker refuses: of the password, and of the mechanism.
 const LOGIN_FAILED: [&str; 2] = ["SASL authentication error: ", " mechanism handshake failed: "];
 
-/// What stands between a client and a broker. A later one of this list says more.
+/// Why a client can't use a broker. Ordered: a later variant says more about the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Obstacle {
-    /// The broker closes connections before it has answered, as a port with TLS or with a login does to a client without.
+    /// The broker closes connections before it has answered. A port that wants TLS or a login does that to a client that
+    /// uses neither.
     Closes,
     /// The broker ends the TLS handshake, as a port without TLS does.
     NoTls,
@@ -54,14 +55,14 @@ impl Obstacle {
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Closes => {
-                "it closes the connection at once, as a port with TLS or with a login does to a client without: if it has \
-                 one, set security.protocol to SSL, SASL_SSL or SASL_PLAINTEXT in kafka.properties; otherwise see whether it \
-                 is starting or stopping"
+                "it closes the connection at once. A port that wants TLS or a login does that to a client that uses neither: \
+                 in that case set security.protocol to SSL, SASL_SSL or SASL_PLAINTEXT in kafka.properties; otherwise see \
+                 whether the broker is starting or stopping"
             }
             Self::NoTls => {
-                "it ends the TLS handshake, as a port without TLS does: if it has no TLS, name the broker's port for TLS in \
+                "it ends the TLS handshake. A port without TLS does that: in that case name the broker's port for TLS in \
                  kafka.brokers, or set security.protocol to PLAINTEXT or SASL_PLAINTEXT in kafka.properties; otherwise see \
-                 whether it is starting or stopping"
+                 whether the broker is starting or stopping"
             }
             Self::Handshake => {
                 "the TLS handshake fails: check the properties that begin with `ssl.` in kafka.properties (a broker may want \
@@ -95,21 +96,21 @@ type Reported = Option<(Obstacle, String)>;
 pub(crate) struct Attempts(Arc<Mutex<BTreeMap<String, Reported>>>);
 
 impl Attempts {
-    /// The error of a client to which no broker answered: `otherwise`, if nothing more is known. A refused login or
+    /// The error of a client to which no broker answered: `fallback`, if nothing more is known. A refused login or
     /// certificate is the error only if that is so of every broker that was tried: another one may be restarting.
-    pub(crate) fn explain(&self, brokers: &str, otherwise: BusError) -> BusError {
+    pub(crate) fn explain(&self, brokers: &str, fallback: BusError) -> BusError {
         let known = std::mem::take(&mut *self.0.lock().expect("no holder of this lock can panic"));
         let is_refusal =
             |known: &Reported| known.as_ref().is_some_and(|(obstacle, _)| *obstacle >= Obstacle::Certificate);
-        let are_refusals = known.values().all(is_refusal);
+        let all_refuse = known.values().all(is_refusal);
         let brokers = brokers.to_owned();
-        match (known.into_values().flatten().max(), otherwise) {
-            (Some((Obstacle::Login, reason)), _) if are_refusals => BusError::Login { brokers, reason },
-            (Some((Obstacle::Certificate, _)), _) if are_refusals => BusError::Certificate { brokers },
+        match (known.into_values().flatten().max(), fallback) {
+            (Some((Obstacle::Login, reason)), _) if all_refuse => BusError::Login { brokers, reason },
+            (Some((Obstacle::Certificate, _)), _) if all_refuse => BusError::Certificate { brokers },
             (Some((obstacle, _)), BusError::Unreachable { source, .. }) => {
                 BusError::Unreachable { brokers, remedy: obstacle.remedy(), source }
             }
-            (_, otherwise) => otherwise,
+            (_, fallback) => fallback,
         }
     }
 
@@ -180,8 +181,8 @@ mod tests {
             ClientContext::error(&attempts, KafkaError::Global(*code), &format!("{AT}{text}"));
         }
         let source = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure).into();
-        let otherwise = BusError::Unreachable { brokers: String::new(), remedy: "", source };
-        attempts.explain("kafka-1:9093", otherwise)
+        let fallback = BusError::Unreachable { brokers: String::new(), remedy: "", source };
+        attempts.explain("kafka-1:9093", fallback)
     }
 
     #[test]
@@ -197,9 +198,9 @@ mod tests {
         let certificate = heard(&[(SSL, CERTIFICATE), (SSL, NO_TLS)]);
         assert!(matches!(certificate, BusError::Certificate { .. }) && !certificate.is_retryable(), "{certificate}");
         for (code, text, remedy) in [
-            (SSL, NO_TLS, "if it has no TLS"),
-            (BrokerTransportFailure, ENDS, "if it has no TLS"),
-            (BrokerTransportFailure, CLOSES, "a port with TLS or with a login"),
+            (SSL, NO_TLS, "A port without TLS"),
+            (BrokerTransportFailure, ENDS, "A port without TLS"),
+            (BrokerTransportFailure, CLOSES, "A port that wants TLS or a login"),
             (SSL, WANTS_CERTIFICATE, "ssl.certificate.location"),
         ] {
             let error = heard(&[(code, text)]);
@@ -223,16 +224,16 @@ mod tests {
     fn a_closed_connection_is_taken_from_the_log() {
         let (attempts, closed) =
             (Attempts::default(), "Disconnected: connection closed by peer: receive 0 after POLLIN");
-        let otherwise = || {
+        let fallback = || {
             let source = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure).into();
             BusError::Unreachable { brokers: String::new(), remedy: "otherwise", source }
         };
         let log = |state| format!("[thrd:{AT}]: {AT}{closed} (after 1ms in state {state})");
         attempts.log(RDKafkaLogLevel::Info, "FAIL", &log("CONNECT"));
-        assert!(attempts.explain("b", otherwise()).to_string().ends_with("otherwise"));
+        assert!(attempts.explain("b", fallback()).to_string().ends_with("otherwise"));
         for state in ["APIVERSION_QUERY", "UP"] {
             attempts.log(RDKafkaLogLevel::Info, "FAIL", &log(state));
-            let said = attempts.explain("b", otherwise()).to_string();
+            let said = attempts.explain("b", fallback()).to_string();
             assert!(said.contains("set security.protocol to SSL, SASL_SSL"), "{said}");
         }
     }

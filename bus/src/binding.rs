@@ -116,11 +116,11 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
             _ => {}
         }
     }
-    Ok(last_of(bindings))
+    Ok(bound_by(bindings))
 }
 
-/// The database that counts after all these records.
-fn last_of(bindings: Vec<Binding>) -> Option<BoundDatabase> {
+/// The database that has the topics after these records.
+fn bound_by(bindings: Vec<Binding>) -> Option<BoundDatabase> {
     bindings.into_iter().fold(None, |bound: Option<BoundDatabase>, binding| match bound {
         Some(bound) if binding.taken_from.as_deref() != Some(bound.id.as_str()) => Some(bound),
         _ => Some(binding.database),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_first_database_keeps_the_topics_until_another_takes_them() {
-        let bound = |bindings: &[Binding]| last_of(bindings.to_vec()).map(|database| database.id);
+        let bound = |bindings: &[Binding]| bound_by(bindings.to_vec()).map(|database| database.id);
         assert_eq!(bound(&[]), None);
         assert_eq!(bound(&[binding("a", None), binding("b", None)]).unwrap(), "a");
         assert_eq!(bound(&[binding("a", None), binding("b", Some("a")), binding("c", Some("a"))]).unwrap(), "b");

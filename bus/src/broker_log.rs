@@ -48,7 +48,7 @@ pub(crate) fn log(level: RDKafkaLogLevel, fac: &str, message: &str) {
 
 /// An error that the library reports beside its log.
 pub(crate) fn error(error: &KafkaError, reason: &str) {
-    if waits_for_a_broker(error) {
+    if is_broker_unreachable(error) {
         // A line of the library's log has said this already, with the address and the cause.
         tracing::debug!(target: "librdkafka", "{error}: {reason}");
     } else {
@@ -57,7 +57,7 @@ pub(crate) fn error(error: &KafkaError, reason: &str) {
 }
 
 /// Whether an error says no more than that a broker can't be reached.
-pub(crate) fn waits_for_a_broker(error: &KafkaError) -> bool {
+pub(crate) fn is_broker_unreachable(error: &KafkaError) -> bool {
     use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure, OperationTimedOut, Resolve};
     let code = error.rdkafka_error_code();
     matches!(code, Some(AllBrokersDown | BrokerTransportFailure | OperationTimedOut | Resolve))

@@ -1,7 +1,7 @@
 //! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
 //! partition starts to read.
 
-use crate::broker_log::{self, waits_for_a_broker};
+use crate::broker_log::{self, is_broker_unreachable};
 use crate::error::is_fatal;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
 use rdkafka::client::ClientContext;
@@ -106,8 +106,8 @@ pub struct Consumer {
     /// `None` once the [`Consumer`] is being dropped.
     inner: Option<Arc<StreamConsumer<Context>>>,
     closing: Arc<AtomicBool>,
-    changes: mpsc::UnboundedReceiver<Change>,
-    taking: Option<Taking>,
+    client_events: mpsc::UnboundedReceiver<ClientEvent>,
+    pending_assignment: Option<PendingAssignment>,
     start_at: StartAt,
     /// Records that were received and not yet returned.
     stashed: VecDeque<Received>,
@@ -119,25 +119,25 @@ pub struct Consumer {
 }
 
 /// A rebalance, or the end of the client.
-enum Change {
+enum ClientEvent {
     /// The group assigns these partitions to this member. The member starts to read them when it knows their committed
     /// offsets.
-    Given(TopicPartitionList),
+    PartitionsAssigned(TopicPartitionList),
     /// The member has no partitions any more.
-    TakenAway,
+    PartitionsRevoked,
     /// The broker answers other clients, but never again this one.
     CutOff,
 }
 
 /// Assigned partitions, while the broker is asked what is committed there. A thread of its own asks: in the rebalance
 /// callback the question would block the task that waits for records, and with it the runtime.
-struct Taking {
+struct PendingAssignment {
     partitions: TopicPartitionList,
     committed: JoinHandle<Result<TopicPartitionList, KafkaError>>,
     abandoned: Arc<AtomicBool>,
 }
 
-impl Taking {
+impl PendingAssignment {
     fn begin(consumer: Arc<StreamConsumer<Context>>, partitions: TopicPartitionList) -> Self {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (asked, given_up) = (partitions.clone(), Arc::clone(&abandoned));
@@ -146,7 +146,7 @@ impl Taking {
     }
 }
 
-impl Drop for Taking {
+impl Drop for PendingAssignment {
     fn drop(&mut self) {
         self.abandoned.store(true, Ordering::Release);
     }
@@ -177,7 +177,7 @@ fn committed(
 }
 
 struct Context {
-    changes: mpsc::UnboundedSender<Change>,
+    client_events: mpsc::UnboundedSender<ClientEvent>,
     /// Whether the consumer is being dropped. Partitions that it is assigned after that are not read.
     closing: Arc<AtomicBool>,
 }
@@ -194,21 +194,21 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let is_given = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        let change = if is_given && !self.closing.load(Ordering::Acquire) {
-            Change::Given(partitions.clone())
+        let is_assigned = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        let client_event = if is_assigned && !self.closing.load(Ordering::Acquire) {
+            ClientEvent::PartitionsAssigned(partitions.clone())
         } else {
-            warn_if_failed(consumer.unassign());
-            Change::TakenAway
+            warn_if_not_unassigned(consumer.unassign());
+            ClientEvent::PartitionsRevoked
         };
         // The receiver is gone only when the consumer is being dropped.
-        let _ = self.changes.send(change);
+        let _ = self.client_events.send(client_event);
     }
 }
 
-fn warn_if_failed(unassigned: Result<(), KafkaError>) {
+fn warn_if_not_unassigned(unassigned: Result<(), KafkaError>) {
     if let Err(error) = unassigned {
-        tracing::warn!(%error, "giving partitions back failed; the group will time this member out");
+        tracing::warn!(%error, "giving partitions back failed; the group waits for up to 10 s (session.timeout.ms) before it gives them to others");
     }
 }
 
@@ -218,11 +218,11 @@ impl Consumer {
     /// # Errors
     /// [`BusError::Config`].
     pub fn new(config: &KafkaConfig, group: &str, topics: &[Topic], start_at: StartAt) -> Result<Self, BusError> {
-        let (sender, changes) = mpsc::unbounded_channel();
+        let (sender, client_events) = mpsc::unbounded_channel();
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
         let closing = Arc::new(AtomicBool::new(false));
-        let context = Context { changes: sender.clone(), closing: Arc::clone(&closing) };
+        let context = Context { client_events: sender.clone(), closing: Arc::clone(&closing) };
         let inner: StreamConsumer<Context> = config
             .client()
             .set("group.id", &group)
@@ -242,14 +242,14 @@ impl Consumer {
         inner.subscribe(&wanted).map_err(|error| BusError::Config(error.into()))?;
         let inner = Arc::new(inner);
         if let Some(&topic) = topics.first() {
-            let tell = move |_: &StreamConsumer<Context>| drop(sender.send(Change::CutOff));
+            let tell = move |_: &StreamConsumer<Context>| drop(sender.send(ClientEvent::CutOff));
             cut_off::watch(&inner, |client: &StreamConsumer<Context>| client.client(), config, topic, tell);
         }
         Ok(Self {
             inner: Some(inner),
             closing,
-            changes,
-            taking: None,
+            client_events,
+            pending_assignment: None,
             start_at,
             stashed: VecDeque::new(),
             paused: false,
@@ -296,8 +296,8 @@ impl Consumer {
 
     async fn event(&mut self, with_records: bool) -> Result<Event, BusError> {
         loop {
-            if let Ok(change) = self.changes.try_recv() {
-                if let Some(event) = self.change(change)? {
+            if let Ok(client_event) = self.client_events.try_recv() {
+                if let Some(event) = self.handle(client_event)? {
                     return Ok(event);
                 }
                 continue;
@@ -308,13 +308,15 @@ impl Consumer {
             let inner = self.inner.as_ref().expect("only dropping takes it");
             tokio::select! {
                 biased;
-                change = self.changes.recv() => {
-                    let change = change.ok_or(BusError::Receive(KafkaError::Canceled.into()))?;
-                    if let Some(event) = self.change(change)? {
+                client_event = self.client_events.recv() => {
+                    let client_event = client_event.ok_or(BusError::Receive(KafkaError::Canceled.into()))?;
+                    if let Some(event) = self.handle(client_event)? {
                         return Ok(event);
                     }
                 }
-                committed = committed_answer(&mut self.taking), if self.taking.is_some() => return self.take(committed),
+                committed = committed_answer(&mut self.pending_assignment), if self.pending_assignment.is_some() => {
+                    return self.start_reading(committed);
+                }
                 received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
@@ -328,7 +330,7 @@ impl Consumer {
                         });
                     }
                     // The library's log has reported this already.
-                    Err(error) if waits_for_a_broker(&error) => {}
+                    Err(error) if is_broker_unreachable(&error) => {}
                     // The library recovers from it by itself.
                     Err(error) if !is_fatal(&error) => {
                         broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
@@ -343,25 +345,26 @@ impl Consumer {
         self.inner.as_ref().expect("only dropping takes it")
     }
 
-    fn change(&mut self, change: Change) -> Result<Option<Event>, BusError> {
+    fn handle(&mut self, client_event: ClientEvent) -> Result<Option<Event>, BusError> {
         // Records that were fetched before a rebalance are fetched again after it.
         self.stashed.clear();
-        self.taking = None;
-        match change {
-            Change::Given(partitions) => {
-                self.taking = Some(Taking::begin(Arc::clone(self.inner()), partitions));
+        self.pending_assignment = None;
+        match client_event {
+            ClientEvent::PartitionsAssigned(partitions) => {
+                self.pending_assignment = Some(PendingAssignment::begin(Arc::clone(self.inner()), partitions));
                 Ok(None)
             }
-            Change::TakenAway => Ok(Some(Event::Revoked)),
-            Change::CutOff => Err(BusError::CutOff { brokers: self.brokers.clone() }),
+            ClientEvent::PartitionsRevoked => Ok(Some(Event::Revoked)),
+            ClientEvent::CutOff => Err(BusError::CutOff { brokers: self.brokers.clone() }),
         }
     }
 
-    /// Takes the assigned partitions, each from the offset that [`StartAt`] gives.
-    fn take(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
-        let mut partitions = self.taking.take().map(|taking| taking.partitions.clone()).unwrap_or_default();
+    /// Starts to read the assigned partitions, each from the offset that [`StartAt`] gives.
+    fn start_reading(&mut self, committed: Result<TopicPartitionList, KafkaError>) -> Result<Event, BusError> {
+        let mut partitions =
+            self.pending_assignment.take().map(|pending| pending.partitions.clone()).unwrap_or_default();
         let committed = committed
-            .inspect_err(|_| warn_if_failed(self.inner().unassign()))
+            .inspect_err(|_| warn_if_not_unassigned(self.inner().unassign()))
             .map_err(|error| BusError::Receive(error.into()))?;
         let mut assigned = Vec::new();
         for element in committed.elements() {
@@ -375,14 +378,14 @@ impl Consumer {
             // From the last commit, the roles `join` and `bars` would go on without the state that they rebuild.
             partitions
                 .set_partition_offset(element.topic(), element.partition(), start)
-                .inspect_err(|_| warn_if_failed(self.inner().unassign()))
+                .inspect_err(|_| warn_if_not_unassigned(self.inner().unassign()))
                 .map_err(|error| BusError::Receive(error.into()))?;
             assigned.push(Assigned { topic, partition: element.partition(), committed: position, metadata });
         }
         // A consumer that went on without its partitions would read nothing, and nobody would notice.
         self.inner()
             .assign(&partitions)
-            .inspect_err(|_| warn_if_failed(self.inner().unassign()))
+            .inspect_err(|_| warn_if_not_unassigned(self.inner().unassign()))
             .map_err(|error| BusError::Receive(error.into()))?;
         self.paused = false;
         Ok(Event::Assigned(assigned))
@@ -392,7 +395,7 @@ impl Consumer {
     /// partition and the next offset to read there.
     ///
     /// # Errors
-    /// [`BusError::Unread`]: the broker did not answer in time.
+    /// [`BusError::EndUnknown`]: the broker did not answer in time.
     pub async fn unread(&self, topic: Topic, next: &[(i32, i64)]) -> Result<u64, BusError> {
         let (consumer, name, next) = (Arc::clone(self.inner()), self.topics.name(topic), next.to_vec());
         let count = move || {
@@ -400,7 +403,7 @@ impl Consumer {
             for (partition, next) in next {
                 let (low, high) = consumer
                     .fetch_watermarks(&name, partition, UNREAD_TIMEOUT)
-                    .map_err(|source| BusError::Unread { topic: name.clone(), source: source.into() })?;
+                    .map_err(|source| BusError::EndUnknown { topic: name.clone(), source: source.into() })?;
                 // Records that retention has removed do not count.
                 unread += u64::try_from(high - next.max(low)).unwrap_or(0);
             }
@@ -437,14 +440,15 @@ impl Drop for Consumer {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Release);
         let Some(inner) = self.inner.take() else { return };
-        let is_given = |change: &Change| matches!(change, Change::Given(_));
-        let rebalances = std::iter::from_fn(|| self.changes.try_recv().ok()).filter(|it| !matches!(it, Change::CutOff));
+        let is_assigned = |event: &ClientEvent| matches!(event, ClientEvent::PartitionsAssigned(_));
+        let rebalances =
+            std::iter::from_fn(|| self.client_events.try_recv().ok()).filter(|it| !matches!(it, ClientEvent::CutOff));
         let last = rebalances.last();
-        if last.as_ref().map_or(self.taking.is_some(), is_given) {
+        if last.as_ref().map_or(self.pending_assignment.is_some(), is_assigned) {
             // The group waits for this answer before it removes the member.
-            warn_if_failed(inner.unassign());
+            warn_if_not_unassigned(inner.unassign());
         }
-        self.taking = None;
+        self.pending_assignment = None;
         close_in_time(inner);
     }
 }
@@ -463,9 +467,9 @@ pub(crate) fn close_in_time(member: impl Send + 'static) {
 }
 
 /// Waits for the answer about committed offsets. Cancel-safe.
-async fn committed_answer(taking: &mut Option<Taking>) -> Result<TopicPartitionList, KafkaError> {
-    match taking {
-        Some(taking) => (&mut taking.committed).await.unwrap_or(Err(KafkaError::Canceled)),
+async fn committed_answer(pending: &mut Option<PendingAssignment>) -> Result<TopicPartitionList, KafkaError> {
+    match pending {
+        Some(pending) => (&mut pending.committed).await.unwrap_or(Err(KafkaError::Canceled)),
         None => std::future::pending().await,
     }
 }

@@ -28,7 +28,7 @@ pub enum BusError {
         brokers: String,
     },
     /// A broker answered, and refused.
-    #[error("kafka at {brokers} refuses this: look at the user in kafka.properties and at what the user may do")]
+    #[error("kafka at {brokers} refused the request: check the user in kafka.properties and the user's rights (ACLs)")]
     Refused {
         /// Brokers as configured.
         brokers: String,
@@ -73,7 +73,7 @@ pub enum BusError {
     },
     /// The broker could not be asked for the end of a topic.
     #[error("kafka did not say where topic {topic} ends")]
-    Unread {
+    EndUnknown {
         /// Topic's name.
         topic: String,
         /// What librdkafka said.
@@ -88,7 +88,7 @@ pub enum BusError {
          partition of both only if they have equally many; give the smaller one more partitions, or set another kafka.prefix \
          and run `tapewire migrate`"
     )]
-    Uneven {
+    PartitionCountsDiffer {
         /// Name of a topic.
         first: String,
         /// Its number of partitions.
@@ -162,7 +162,7 @@ impl BusError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::CutOff { .. } => true,
-            Self::Send { source, .. } | Self::Commit { source, .. } | Self::Unread { source, .. } => {
+            Self::Send { source, .. } | Self::Commit { source, .. } | Self::EndUnknown { source, .. } => {
                 !is_fatal(&source.0)
             }
             Self::Receive(source) => !is_fatal(&source.0),

@@ -31,7 +31,7 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         .set("enable.auto.commit", "false")
         .create_with_context(Logged)
         .map_err(|error| BusError::Config(error.into()))?;
-    let mut behind = 0;
+    let mut lag = 0;
     for &topic in topics {
         let name = names.name(topic);
         let metadata = client.fetch_metadata(Some(&name), TIMEOUT).map_err(unreachable)?;
@@ -49,10 +49,10 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
                 Offset::Offset(offset) => offset.max(low),
                 _ => low,
             };
-            behind += u64::try_from(high - position).unwrap_or(0);
+            lag += u64::try_from(high - position).unwrap_or(0);
         }
     }
-    Ok(behind)
+    Ok(lag)
 }
 
 /// Asks until there is an answer. A broker that has just started, or has just become responsible for a group or a
@@ -66,7 +66,7 @@ fn with_retry<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     loop {
         let answer = ask();
         let Err(KafkaError::MetadataFetch(code)) = &answer else { return answer };
-        let soon = matches!(
+        let is_transient = matches!(
             code,
             CoordinatorLoadInProgress
                 | CoordinatorNotAvailable
@@ -74,7 +74,7 @@ fn with_retry<T>(ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
                 | NotCoordinator
                 | NotLeaderForPartition
         );
-        if !soon || Instant::now() >= deadline {
+        if !is_transient || Instant::now() >= deadline {
             return answer;
         }
         std::thread::sleep(backoff.next_wait());

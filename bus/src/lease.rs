@@ -8,7 +8,7 @@
 //! Two processes may work at the same time for a moment: one that was paused works on until it hears that it has lost the
 //! lease. So a lease is for work that may be done twice.
 
-use crate::broker_log::{self, waits_for_a_broker};
+use crate::broker_log::{self, is_broker_unreachable};
 use crate::consumer::close_in_time;
 use crate::error::is_fatal;
 use crate::topic::INSTALLATION;
@@ -160,7 +160,7 @@ impl Lease {
                 received = inner.recv() => match received {
                     Ok(_) => {}
                     // The library's log has reported this already.
-                    Err(error) if waits_for_a_broker(&error) => {}
+                    Err(error) if is_broker_unreachable(&error) => {}
                     Err(error) if !is_fatal(&error) => {
                         broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
                     }

@@ -31,8 +31,8 @@ impl Delivery {
     /// Waits for the acknowledgement, and returns the record's offset in its partition.
     ///
     /// # Errors
-    /// [`BusError::Send`]; [`BusError::CutOff`] if the brokers may not have the record, because its producer can't reach
-    /// them any more.
+    /// [`BusError::Send`]; [`BusError::CutOff`] if it is not known whether the brokers have the record, because its producer
+    /// can't reach them any more.
     pub async fn acknowledged(self) -> Result<i64, BusError> {
         match self.future.await {
             Ok(Ok(delivery)) => Ok(delivery.offset),
@@ -69,7 +69,8 @@ impl Producer {
             .create_with_context(Logged)
             .map_err(|error| BusError::Config(error.into()))?;
         let inner = Arc::new(inner);
-        // A record that the client will never send would be waited for without end.
+        // Otherwise a caller would wait for ever for a record that a client which was cut off never sends. Any topic will
+        // do: the watcher asks for its metadata.
         let purge = |client: &FutureProducer<Logged>| client.purge(PurgeConfig::default().queue().inflight());
         cut_off::watch(&inner, |client: &FutureProducer<Logged>| client.client(), config, Topic::News, purge);
         Ok(Self {

@@ -149,7 +149,7 @@ impl Topics {
     ///
     /// # Errors
     /// [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Config`], [`BusError::NoTopic`],
-    /// [`BusError::Uneven`].
+    /// [`BusError::PartitionCountsDiffer`].
     pub async fn check(&self) -> Result<(), BusError> {
         let listed = self.listed().await?;
         let count = |topic: Topic| listed.get(&self.name(topic)).map_or(0, |&(partitions, _)| partitions);
@@ -162,7 +162,7 @@ impl Topics {
             let second_count = count(second);
             if second_count != first_count {
                 let (first, second) = (self.name(first), self.name(second));
-                return Err(BusError::Uneven { first, first_count, second, second_count });
+                return Err(BusError::PartitionCountsDiffer { first, first_count, second, second_count });
             }
         }
         Ok(())
@@ -249,7 +249,7 @@ mod tests {
                 cluster.create_topic(&topics.name(topic), if topic == uneven { 3 } else { 2 }, 1).unwrap();
             }
             let error = topics.check().await.unwrap_err();
-            assert!(matches!(error, BusError::Uneven { .. }), "{error}");
+            assert!(matches!(error, BusError::PartitionCountsDiffer { .. }), "{error}");
             assert!(error.to_string().contains(uneven.base_name()), "{error}");
         }
     }

@@ -11,7 +11,7 @@ use tapewire_ingest::writer::Sent;
 use tapewire_store::account::{self, StoredBars, StoredMention, Table};
 
 /// A message about a difference names at most this number of ids.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// Differences between what was sent and what is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ async fn compare(config: &Config, sent: &Summary) -> anyhow::Result<Differences>
     let stored = account::bars(clickhouse, run).await?;
     for ((symbol, width_s), starts) in &sent.sent.bars {
         let summed = stored.iter().find(|bars| bars.symbol == symbol.as_str() && bars.width_s == *width_s);
-        if summed != Some(&sums(symbol, *width_s, starts)) {
+        if summed != Some(&expected_sums(symbol, *width_s, starts)) {
             let stored = account::bar_starts(clickhouse, run, symbol, *width_s).await?;
             found.bars(symbol, *width_s, starts, &stored.into_iter().collect());
         }
@@ -94,8 +94,8 @@ impl Differences {
         let further: Vec<String> =
             stored.iter().filter(|k| !wanted.contains(k) && !withdrawn.contains(k)).map(name).collect();
         let all = wanted.len();
-        self.missing.extend(some(&missing).map(|ids| format!("{} of {all} {what}: {ids}", missing.len())));
-        self.further.extend(some(&further).map(|ids| format!("{} {what}: {ids}", further.len())));
+        self.missing.extend(first_few(&missing).map(|ids| format!("{} of {all} {what}: {ids}", missing.len())));
+        self.further.extend(first_few(&further).map(|ids| format!("{} {what}: {ids}", further.len())));
     }
 
     fn bars(&mut self, symbol: &Symbol, width_s: u32, wanted: &BTreeSet<i64>, stored: &BTreeSet<i64>) {
@@ -105,9 +105,10 @@ impl Differences {
         let further: Vec<String> = stored.difference(wanted).map(at).collect();
         let all = wanted.len();
         self.missing.extend(
-            some(&missing).map(|at| format!("{} of {all} bars of {symbol} ({width_s} s): {at}", missing.len())),
+            first_few(&missing).map(|at| format!("{} of {all} bars of {symbol} ({width_s} s): {at}", missing.len())),
         );
-        self.further.extend(some(&further).map(|at| format!("{} bars of {symbol} ({width_s} s): {at}", further.len())));
+        self.further
+            .extend(first_few(&further).map(|at| format!("{} bars of {symbol} ({width_s} s): {at}", further.len())));
     }
 
     fn report(&self, config: &Config, run: &Run) -> anyhow::Result<()> {
@@ -120,7 +121,7 @@ impl Differences {
         }
         if !self.missing.is_empty() {
             bail!(
-                "run {run}: the account does not add up, database {} lacks {}. Send the same files again; if this stays, see the \
+                "run {run}: the account does not add up, database {} lacks {}. Send the same files again; if the difference stays, see the \
                  dead letters and whether other roles write to another database",
                 config.clickhouse.database,
                 self.missing.join("; ")
@@ -131,7 +132,7 @@ impl Differences {
 }
 
 /// The sums that [`account::bars`] gives for these bars.
-fn sums(symbol: &Symbol, width_s: u32, starts: &BTreeSet<i64>) -> StoredBars {
+fn expected_sums(symbol: &Symbol, width_s: u32, starts: &BTreeSet<i64>) -> StoredBars {
     StoredBars {
         symbol: symbol.as_str().to_owned(),
         width_s,
@@ -146,9 +147,9 @@ fn is_sent(bars: &StoredBars, sent: &Sent) -> bool {
 }
 
 /// The first few of a list, or `None` if it is empty.
-fn some(items: &[impl Display]) -> Option<String> {
-    let named: Vec<String> = items.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = if items.len() > NAMED { ", ..." } else { "" };
+fn first_few(items: &[impl Display]) -> Option<String> {
+    let named: Vec<String> = items.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    let more = if items.len() > MAX_NAMED { ", ..." } else { "" };
     (!items.is_empty()).then(|| format!("{}{more}", named.join(", ")))
 }
 
@@ -199,7 +200,7 @@ mod tests {
         found.bars(&symbol, width_s, &wanted, &[60_000_000, 180_000_000].into());
         assert_eq!(found.missing, ["1 of 2 bars of AAA (60 s): 1970-01-01T00:02:00Z"]);
         assert_eq!(found.further, ["1 bars of AAA (60 s): 1970-01-01T00:03:00Z"]);
-        let same = sums(&symbol, width_s, &wanted);
+        let same = expected_sums(&symbol, width_s, &wanted);
         assert_eq!((same.bars, same.sum, same.xor), (2, 180_000_000, 60_000_000 ^ 120_000_000));
         assert!(is_sent(&same, &sent()) && !is_sent(&StoredBars { width_s: 1, ..same }, &sent()));
     }

@@ -104,7 +104,8 @@ struct DeadLetterReplay<'a> {
     clock: Clock,
     producer: Producer,
     writers: BTreeMap<Run, Writer>,
-    /// By the hash of each input so far, why it was refused, if it was: several stages report the same unreadable record.
+    /// Inputs seen so far, by hash, with the reason if they were refused. Several stages report the same unreadable record;
+    /// it is replayed once.
     seen: HashMap<u64, Option<String>>,
     hasher: RandomState,
 }

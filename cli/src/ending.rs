@@ -37,19 +37,19 @@ pub fn shutdown() -> Shutdown {
 
 /// Notes why the process ends, if no earlier error did, and asks everything to stop. Errors that follow from it, such as
 /// those of an interrupted wait, are not the cause.
-pub fn because(error: &anyhow::Error) {
+pub fn set_cause(error: &anyhow::Error) {
     lock(&STATE.cause).get_or_insert_with(|| (exit::text(error), exit::code(error)));
     STATE.shutdown.cancel();
 }
 
 /// Notes what the process waits for until the guard is dropped. The message names it if it takes too long.
-pub fn waits_for(what: impl Into<String>) -> Waiting {
+pub fn wait_guard(what: impl Into<String>) -> Waiting {
     let what = what.into();
     *lock(&STATE.waits).entry(what.clone()).or_default() += 1;
     Waiting(what)
 }
 
-/// See [`waits_for`].
+/// See [`wait_guard`].
 pub struct Waiting(String);
 
 impl Drop for Waiting {
@@ -114,7 +114,7 @@ pub fn exit(outcome: Result<(), anyhow::Error>) -> ! {
     exit_now(match outcome {
         Ok(()) => Ok(()),
         Err(error) => {
-            because(&error);
+            set_cause(&error);
             Err(exit::FAILED)
         }
     })

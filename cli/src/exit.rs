@@ -40,7 +40,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Whether a flag or a setting can't be used.
+/// Whether a flag or a setting of files, sources, the join, alerts, the model or Kafka can't be used.
 fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(IngestError::Config(_)))
         || matches!(cause.downcast_ref(), Some(JoinerError::Setting { .. }))

@@ -84,7 +84,7 @@ pub async fn wait_for_servers(config: &Config, with_tables: bool, shutdown: &Shu
 /// The database of the settings, in the form in which topics name the database that they are read into.
 ///
 /// # Errors
-/// As every query.
+/// The [errors of queries](StoreError#errors-of-queries).
 pub async fn database(config: &Config) -> Result<BoundDatabase, StoreError> {
     let id = in_time(config, installation_id(&config.clickhouse)).await?;
     let name = format!("database {} at {}", config.clickhouse.database, config.clickhouse.url);

@@ -136,7 +136,7 @@ pub async fn run(
     let mut waits = BTreeMap::new();
     for &role in roles {
         let task = running.spawn(keep_running(role, context.clone()));
-        waits.insert(task.id(), ending::waits_for(format!("role {role}")));
+        waits.insert(task.id(), ending::wait_guard(format!("role {role}")));
     }
     let overdue = async {
         shutdown.cancelled().await;
@@ -150,8 +150,8 @@ pub async fn run(
             () = &mut overdue => {
                 tracing::warn!(
                     roles = running.len(),
-                    "not all roles have stopped in {} s; what they have not committed is done again at the next start",
-                    GRACE.as_secs()
+                    after_s = GRACE.as_secs(),
+                    "not all roles have stopped in time; what they have not committed is done again at the next start"
                 );
                 break;
             }
@@ -167,7 +167,7 @@ pub async fn run(
         if let Err(error) = result
             && outcome.is_ok()
         {
-            ending::because(&error);
+            ending::set_cause(&error);
             outcome = Err(error);
         }
         // Also after a role has returned without an error, which no role does before shutdown.
@@ -239,7 +239,7 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
         acquired?;
         active.set(1.0);
         // From now on, its sources say whether they are ready.
-        readiness.forget(&name);
+        readiness.remove(&name);
         let working = shutdown.child_token();
         let running = run_role(role, RoleContext { shutdown: working.clone(), ..context.clone() });
         tokio::pin!(running);
@@ -255,7 +255,7 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
 }
 
 /// The sources that have to make progress. One that stands in for another makes none while that one works.
-fn watched(subscriptions: &Subscriptions) -> Watched {
+fn expected_to_progress(subscriptions: &Subscriptions) -> Watched {
     let (news, prices) = (subscriptions.news.borrow().clone(), subscriptions.prices.borrow().clone());
     let followed = news.sources.iter().filter(|name| news.primary_of(name).is_none());
     let followed = followed.map(|name| (SourceKind::News, name.clone()));
@@ -276,7 +276,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             let producer = Producer::new(&config.kafka)?;
             let (lists, built_in) = (&config.instruments, companies::built_in()?);
             tokio::try_join!(
-                poller::run_watched(
+                poller::run_reconfigurable(
                     news,
                     providers,
                     state,
@@ -292,7 +292,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
         Role::Prices => {
             let (prices, providers, state) = (subscriptions.prices, &config.providers, &config.state_dir);
             let producer = Producer::new(&config.kafka)?;
-            Ok(feed::run_watched(prices, providers, state, producer, clock, readiness, shutdown).await?)
+            Ok(feed::run_reconfigurable(prices, providers, state, producer, clock, readiness, shutdown).await?)
         }
         Role::Bars => Ok(fold::run(&config.kafka, &config.bars, clock, readiness, shutdown).await?),
         Role::Indicators => {
@@ -300,7 +300,7 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Ok(indicators::run(&config.kafka, &config.clickhouse, calendars, readiness, shutdown).await?)
         }
         Role::Alerts => {
-            let watched = || watched(&subscriptions);
+            let watched = || expected_to_progress(&subscriptions);
             let (alerts, clickhouse) = (&config.alerts, &config.clickhouse);
             Ok(tapewire_alerts::run(alerts, clickhouse, watched, clock, readiness, shutdown).await?)
         }

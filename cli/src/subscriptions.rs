@@ -236,7 +236,11 @@ impl Follower {
             Ok(config) => config,
             Err(error) => {
                 let error = exit::text(&error);
-                tracing::warn!(file = name, error, "the changed subscriptions are refused; those in effect stay");
+                tracing::error!(
+                    file = name,
+                    error,
+                    "the changed subscriptions are refused; those in effect stay; correct the file"
+                );
                 return;
             }
         };
@@ -245,7 +249,15 @@ impl Follower {
             let (before, after) = (before.of(source).symbols, after.of(source).symbols);
             let added = after.iter().filter(|symbol| !before.contains(symbol)).count();
             let removed = before.iter().filter(|symbol| !after.contains(symbol)).count();
-            tracing::info!(source, symbols = after.len(), added, removed, "price source after the change");
+            if added > 0 || removed > 0 {
+                tracing::info!(
+                    source,
+                    symbols = after.len(),
+                    added,
+                    removed,
+                    "the symbols of a price source have changed"
+                );
+            }
         }
         tracing::info!(
             file = name,

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use support::provider::{Provider, free_port};
 use support::{Installation, Process, wait_until};
 
-/// The answer of a server, empty if there is none.
+/// The answer of a server, empty without one.
 fn get(url: &str) -> String {
     let output = Command::new("curl").args(["-sS", "--max-time", "10", "--noproxy", "*", url]).output().unwrap();
     String::from_utf8(output.stdout).unwrap()

@@ -4,17 +4,17 @@
 //! |---|---|
 //! | New York | rules, from 1999 to 2100 (`rules`) |
 //! | London, Xetra, Paris, Tokyo, Hong Kong, Toronto | a file of exceptions from the usual hours, from 2000 to 2030 (`table`) |
-//! | cryptocurrencies | every day of UTC, from 2000 to 2100 (`endless`) |
-//! | currencies | the days of UTC in the week of foreign exchange, from 2000 to 2100 (`endless`) |
+//! | cryptocurrencies | every day of UTC, from 2000 to 2100 (`round_the_clock`) |
+//! | currencies | the days of UTC in the week of foreign exchange, from 2000 to 2100 (`round_the_clock`) |
 //!
 //! [`Calendars`] says which symbol is traded in which [`Market`].
 
 pub mod abroad;
 mod calendars;
-mod endless;
 mod entry;
 mod market;
 mod pairs;
+mod round_the_clock;
 mod rules;
 mod table;
 

@@ -69,7 +69,7 @@ pub enum Print {
     BenchmarkFold(SourceTrade),
     /// Trades of a source are missing.
     Gap(Gap),
-    /// The source has sent every trade up to here, but for late ones.
+    /// The source has sent every trade up to here, except late ones.
     Watermark(Watermark),
 }
 

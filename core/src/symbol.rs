@@ -20,7 +20,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A ticker in its normal spelling: trimmed, in capitals but for the markers `p`, `r` and `w` (`BCpC`; see the
+/// A ticker in its normal spelling: trimmed, in capitals except the markers `p`, `r` and `w` (`BCpC`; see the
 /// [module](self)), share classes, warrants and units with a dot (`BRK.B`, `ACHR.WS`, `AACT.U`).
 ///
 /// Asset-class prefixes of Massive are kept: `X:BTCUSD` crypto, `I:SPX` index,

@@ -8,8 +8,8 @@ pub mod promotional;
 
 use std::borrow::Cow;
 
-/// Most passes in which markup is removed, for markup that only appears when other markup is removed. A text that still
-/// has markup then was made to attack, and loses its `<` and `&`.
+/// Most passes that remove markup: removing one tag can form another (`<<b>b>`). Only a hostile text has markup left after
+/// this many passes; its `<` and `&` then become spaces.
 const MAX_PASSES: usize = 8;
 
 /// The text that a model reads: cleaned by [`clean`], then without [`boilerplate`]. It is empty, or only spaces, where
@@ -34,10 +34,10 @@ pub fn readable(text: &str) -> Cow<'_, str> {
 pub fn clean(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     for _ in 0..MAX_PASSES {
-        let Some(read) = once(&text) else { return text };
+        let Some(read) = remove_markup_once(&text) else { return text };
         text = Cow::Owned(read);
     }
-    if once(&text).is_none() {
+    if remove_markup_once(&text).is_none() {
         return text;
     }
     // Without these two characters there is no markup and no entity.
@@ -45,7 +45,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// The text with its markup removed once; `None` if that changes nothing.
-fn once(text: &str) -> Option<String> {
+fn remove_markup_once(text: &str) -> Option<String> {
     let without_markup = markup::without(text);
     let of = without_markup.as_deref().unwrap_or(text);
     visible(of).or(without_markup)
@@ -59,7 +59,7 @@ fn visible(text: &str) -> Option<String> {
 }
 
 /// Longest part of a text that a message quotes, in characters.
-const QUOTED: usize = 60;
+const LONGEST_QUOTE: usize = 60;
 
 /// The text as messages quote it: in backticks, shortened if it is long, with the numbers of characters that nobody
 /// sees.
@@ -68,8 +68,8 @@ const QUOTED: usize = 60;
 /// assert_eq!(tapewire_core::text::quoted("AA\u{200b}PL"), "`AA<U+200B>PL`");
 /// ```
 pub fn quoted(text: &str) -> String {
-    let mut short = String::with_capacity(text.len().min(QUOTED) + 2);
-    for c in text.chars().take(QUOTED) {
+    let mut short = String::with_capacity(text.len().min(LONGEST_QUOTE) + 2);
+    for c in text.chars().take(LONGEST_QUOTE) {
         match c {
             '\n' => short.push_str("\\n"),
             '\r' => short.push_str("\\r"),
@@ -80,7 +80,7 @@ pub fn quoted(text: &str) -> String {
             _ => short.push(c),
         }
     }
-    if text.chars().nth(QUOTED).is_some() {
+    if text.chars().nth(LONGEST_QUOTE).is_some() {
         short.push('…');
     }
     format!("`{short}`")

@@ -75,7 +75,7 @@ impl Tickers {
         for part in without_invisible(text).split(SEPARATORS) {
             match several(part) {
                 Several::Parts(parts) => parts.iter().for_each(|part| self.add(part)),
-                Several::No => self.add(part),
+                Several::One => self.add(part),
                 Several::Refused(why) => self.left_out.push(format!("{} {why}", quoted(part.trim()))),
             }
         }
@@ -156,7 +156,7 @@ pub fn read(text: &str) -> Result<Symbol, String> {
         return Err(refused("may be a name; a ticker is written in capitals"));
     }
     let bare = without_market(&joined).map_err(&refused)?;
-    if let Some(why) = why_no_class(&bare) {
+    if let Some(why) = ambiguous_class(&bare) {
         return Err(refused(&why));
     }
     if let Some((_, second)) = bare.split_once('/')
@@ -214,7 +214,7 @@ enum Several<'a> {
     /// Several tickers.
     Parts(Vec<&'a str>),
     /// One ticker, or none.
-    No,
+    One,
     /// It may be several tickers or something else.
     Refused(&'static str),
 }
@@ -224,20 +224,20 @@ fn several(part: &str) -> Several<'_> {
     if let [word] = words[..] {
         return match slashed(word) {
             Some(parts) => Several::Parts(parts),
-            None => Several::No,
+            None => Several::One,
         };
     }
     if words.len() < 2 || part.contains(':') || of_bloomberg(&words).is_some() || class_of(&words).is_some() {
-        return Several::No;
+        return Several::One;
     }
     if let [first, last] = words[..] {
         if is_us(first) || is_us(last) {
-            return Several::No;
+            return Several::One;
         }
         let is_abroad = abroad::is_of_bloomberg(last);
         let is_market = is_any(&BLOOMBERG_US, last) || is_any(&BLOOMBERG_OTHER, last) || is_abroad;
         if is_abroad && first.starts_with(|c: char| c.is_ascii_digit()) {
-            return Several::No;
+            return Several::One;
         }
         if is_market && is_in_capitals(first) && !first.starts_with('$') {
             return Several::Refused("may be two tickers, or one and its market; write a comma between tickers");
@@ -363,9 +363,9 @@ fn without_market(bare: &str) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Borrowed(if is_small && is_any(&REUTERS_US, market) { base } else { bare }))
 }
 
-/// Why a share class after a hyphen or a slash is not read, as in `BAC-L`: after a point it would be the ending of an
-/// exchange abroad. `None` for all other tickers.
-fn why_no_class(bare: &str) -> Option<String> {
+/// The reason why `BAC-L` is refused: with a point, its class would be the ending of an exchange abroad. `None` for all
+/// other tickers.
+fn ambiguous_class(bare: &str) -> Option<String> {
     let (base, class) = bare.rsplit_once(['-', '/']).filter(|(base, _)| is_letters(base))?;
     let (base, class) = (base.to_ascii_uppercase(), class.to_ascii_uppercase());
     let city = abroad::city_of_class(&class)?;
@@ -412,26 +412,26 @@ fn identifier(text: &str) -> Option<&'static str> {
 }
 
 /// The value of a letter or digit in check digits: `A` is 10.
-fn value(byte: u8) -> u32 {
+fn check_digit_value(byte: u8) -> u32 {
     if byte.is_ascii_digit() { u32::from(byte - b'0') } else { u32::from(byte - b'A') + 10 }
 }
 
 fn check_digit(bytes: &[u8], sum: u32) -> bool {
-    bytes.last().is_some_and(|&last| last.is_ascii_digit() && value(last) == (10 - sum % 10) % 10)
+    bytes.last().is_some_and(|&last| last.is_ascii_digit() && check_digit_value(last) == (10 - sum % 10) % 10)
 }
 
 fn has_cusip_digit(bytes: &[u8]) -> bool {
-    let weighed = bytes.iter().take(8).enumerate().map(|(at, &byte)| {
-        let value = value(byte) * (1 + u32::from(at % 2 == 1));
+    let weighted = bytes.iter().take(8).enumerate().map(|(at, &byte)| {
+        let value = check_digit_value(byte) * (1 + u32::from(at % 2 == 1));
         value / 10 + value % 10
     });
-    check_digit(bytes, weighed.sum())
+    check_digit(bytes, weighted.sum())
 }
 
 fn has_sedol_digit(bytes: &[u8]) -> bool {
     let has_vowel = bytes.iter().any(|byte| b"AEIOU".contains(byte));
-    let weighed = bytes.iter().zip([1, 3, 1, 7, 3, 9]).map(|(&byte, weight)| value(byte) * weight);
-    !has_vowel && check_digit(bytes, weighed.sum())
+    let weighted = bytes.iter().zip([1, 3, 1, 7, 3, 9]).map(|(&byte, weight)| check_digit_value(byte) * weight);
+    !has_vowel && check_digit(bytes, weighted.sum())
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ struct Latest {
 
 impl Watermarks {
     /// Applies one stream's watermark. A watermark that is older than the stream's latest does not move the stream
-    /// back. A stream without a name is the one that had the index before.
+    /// back. A watermark without a name is taken for the stream that has the index now.
     pub fn observe(&mut self, watermark: &Watermark) {
         self.count = watermark.count;
         let Watermark { index, ref source, idle, at, .. } = *watermark;

@@ -1,4 +1,4 @@
-"""What axe-core finds in a page that keeps people from using it, and what of that only Superset could mend."""
+"""Accessibility faults that axe-core finds in a page, and those that only Superset could fix."""
 
 from dataclasses import dataclass
 from pathlib import Path

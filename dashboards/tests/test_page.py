@@ -60,9 +60,8 @@ HALVES = """
 """
 # Whether nothing is cut off at the right.
 FITS = "return document.documentElement.scrollWidth <= window.innerWidth"
-# Whether the element with the keyboard's focus is the one sought, whether one can see that it has it, and what it is.
-# The field of a choice has no border of its own: the box around it shows the focus. While the bar of filters makes room
-# for a choice, only the body may have it; the next Tab goes on.
+# Returns: is the focused element the one sought; is its focus visible; its HTML. A select box shows the focus on the
+# box around its field. While the filter bar is laid out again the focus is on <body>, which counts as visible.
 FOCUS = """
     const focused = document.activeElement;
     const style = getComputedStyle(focused.closest('.ant-select')?.querySelector('.ant-select-selector') ?? focused);

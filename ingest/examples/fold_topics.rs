@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tapewire_bus::{KafkaConfig, Producer, Topic, Topics, lag::lag};
 use tapewire_core::{Run, Symbol, Trade, TradeCounts};
 use tapewire_ingest::fold::{self, BarsConfig, GROUP};
-use tapewire_ingest::writer::{Stream, Writer};
+use tapewire_ingest::writer::{WatermarkStream, Writer};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 const SYMBOLS: usize = 500;
@@ -72,7 +72,7 @@ fn processor_time() -> f64 {
 async fn send(kafka: &KafkaConfig, wanted: usize) -> Result<usize, Box<dyn std::error::Error>> {
     let symbols = (0..SYMBOLS).map(|i| Symbol::new(&format!("S{i}"))).collect::<Result<Vec<_>, _>>()?;
     let mut writer = Writer::new(Producer::new(kafka)?, Run::live(), []);
-    let stream = Stream::prices(0, 1, "source").folding(true);
+    let stream = WatermarkStream::prices(0, 1, "source").with_folds(true);
     let mut rng = SmallRng::seed_from_u64(1);
     let start: Timestamp = "2025-06-02T13:30:00Z".parse()?;
     writer.gap("source", Timestamp::UNIX_EPOCH, start).await?;

@@ -6,7 +6,7 @@
 //! same stream as one that sends bars.
 //!
 //! A commit carries from where the topic has to be read again to have the trades of all bars that may still change
-//! ([`Partition`]); bars that were given out twice are equal.
+//! ([`Partition`]); bars that were emitted twice are equal.
 
 use crate::IngestError;
 use crate::replay::bar_width;
@@ -183,7 +183,7 @@ impl Stage {
         let read = match TradeRecord::decode_print(&record.payload) {
             Ok(TradeRecord { run, body, .. }) => Some((run, body)),
             Err(error) => {
-                if !partition.is_known(record.position()) {
+                if !partition.is_committed(record.position()) {
                     self.dead_letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
                 }
                 None

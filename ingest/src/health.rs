@@ -5,7 +5,7 @@
 
 use crate::IngestError;
 use crate::providers::ProviderError;
-use crate::writer::Stream;
+use crate::writer::WatermarkStream;
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,7 +31,7 @@ pub(crate) fn is_rejected(error: &IngestError) -> bool {
 pub(crate) struct SourceHealth(Arc<Shared>);
 
 struct Shared {
-    stream: Stream,
+    stream: WatermarkStream,
     /// Name in readiness: `news-poller/NAME`.
     role: String,
     idle_timeout: SignedDuration,
@@ -44,14 +44,14 @@ struct Shared {
 /// A source that is no longer followed is neither ready nor waited for.
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.readiness.forget(&self.role);
+        self.readiness.remove(&self.role);
         self.show_idle(false);
     }
 }
 
 impl Shared {
     fn show_idle(&self, idle: bool) {
-        let Stream { source, kind, .. } = &self.stream;
+        let WatermarkStream { source, kind, .. } = &self.stream;
         let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
         metrics::gauge!("tapewire_source_idle", &labels).set(f64::from(u8::from(idle)));
     }
@@ -73,7 +73,7 @@ struct State {
 impl SourceHealth {
     /// `idle_timeout` is in market time.
     pub fn new(
-        stream: Stream,
+        stream: WatermarkStream,
         stage: &str,
         idle_timeout: Duration,
         producer: Producer,
@@ -141,7 +141,7 @@ impl SourceHealth {
         };
         self.0.readiness.waiting(&self.0.role, format!("idle, failing since {since}: {reason}"));
         if went_idle {
-            let Stream { source, kind, .. } = &self.0.stream;
+            let WatermarkStream { source, kind, .. } = &self.0.stream;
             tracing::warn!(
                 source, kind, %since, error = reason,
                 "the source has been failing for longer than its idle timeout: the others no longer wait for it; \
@@ -151,7 +151,7 @@ impl SourceHealth {
             let labels = [("source", source.clone()), ("kind", (*kind).to_owned())];
             metrics::counter!("tapewire_source_outages_total", &labels).increment(1);
         }
-        // Idle, it vouches for nothing: the time only has to be one that it could vouch for.
+        // An idle watermark says nothing about completeness; its time only must not be later than what was complete.
         self.0.stream.emit_idle(&self.0.producer, watermark.unwrap_or(Timestamp::UNIX_EPOCH)).await
     }
 
@@ -165,7 +165,7 @@ impl SourceHealth {
             std::mem::take(&mut state.failed)
         };
         if was_idle {
-            let Stream { source, kind, .. } = &self.0.stream;
+            let WatermarkStream { source, kind, .. } = &self.0.stream;
             tracing::info!(source, kind, %watermark, "the source works again, and the others wait for it again");
             self.0.show_idle(false);
         }
@@ -185,7 +185,7 @@ impl SourceHealth {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn stands_by(&self) -> Result<(), IngestError> {
+    pub async fn emit_standing_by(&self) -> Result<(), IngestError> {
         let (failed, watermark) = {
             let mut state = self.state();
             (state.failing_since, state.unanswered_since, state.idle) = (None, None, true);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tapewire_core::TradeCounts;
 use tapewire_core::exchange::Calendar;
 
-/// The trade happened outside the regular session. It has a price of the market if it was also reported outside it.
+/// Form T: a trade outside the regular session. Its price counts only if it was reported outside the session too.
 const FORM_T: u32 = 12;
 
 /// Neither open, close, high nor low: average price (2), cash sale (7), sold out of sequence in extended hours (13), next

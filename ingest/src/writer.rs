@@ -19,7 +19,7 @@ pub(crate) const WATERMARK: &str = "watermark";
 
 /// A source as one of the watermark streams of its topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stream {
+pub struct WatermarkStream {
     /// Position in the list of configured sources, from 0.
     pub index: u32,
     /// Length of that list.
@@ -32,7 +32,7 @@ pub struct Stream {
     pub folds: bool,
 }
 
-impl Stream {
+impl WatermarkStream {
     /// Stream `index` of `count`, on topic `news`.
     pub fn news(index: u32, count: u32, source: &str) -> Self {
         Self { index, count, source: source.to_owned(), kind: "news", folds: false }
@@ -43,8 +43,8 @@ impl Stream {
         Self { index, count, source: source.to_owned(), kind: "prices", folds: false }
     }
 
-    /// This stream with [`Stream::folds`] set.
-    pub fn folding(self, folds: bool) -> Self {
+    /// This stream with [`WatermarkStream::folds`] set.
+    pub fn with_folds(self, folds: bool) -> Self {
         Self { folds, ..self }
     }
 
@@ -249,7 +249,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn emit_news_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
+    pub async fn emit_news_watermark(&mut self, stream: &WatermarkStream, at: Timestamp) -> Result<(), IngestError> {
         self.flush().await?;
         let record = NewsRecord::new(self.run.clone(), News::Watermark(stream.watermark(at)));
         Ok(self.producer.broadcast(Topic::News, WATERMARK, &record.encode()).await?)
@@ -260,7 +260,7 @@ impl Writer {
     ///
     /// # Errors
     /// [`IngestError::Bus`].
-    pub async fn emit_tape_watermark(&mut self, stream: &Stream, at: Timestamp) -> Result<(), IngestError> {
+    pub async fn emit_tape_watermark(&mut self, stream: &WatermarkStream, at: Timestamp) -> Result<(), IngestError> {
         self.flush().await?;
         let (topic, record) = stream.price_watermark(self.run.clone(), stream.watermark(at));
         Ok(self.producer.broadcast(topic, WATERMARK, &record).await?)

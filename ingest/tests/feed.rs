@@ -23,7 +23,7 @@ use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::tape::instruments;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Readiness, Shutdown};
 
 /// A Wednesday, a minute before the open.
@@ -50,7 +50,7 @@ fn feed(
     state: &Path,
 ) -> Result<PriceFeed, IngestError> {
     let source = providers.price_source(SIMULATED, &provider.clock).unwrap();
-    let (stream, producer) = (Stream::prices(0, 1, SIMULATED), kafka.producer.clone());
+    let (stream, producer) = (WatermarkStream::prices(0, 1, SIMULATED), kafka.producer.clone());
     let (config, clock) = (config.of(SIMULATED), provider.clock.clone());
     PriceFeed::new(config, source, stream, state, producer, clock, Readiness::default())
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tapewire_core::Article;
 use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
 use tapewire_ingest::providers::{Cursor, NewsRequest, NewsSource, Page, ProviderError};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness};
 
 const NAME: &str = "desk";
@@ -65,7 +65,7 @@ fn poller(
     let clock = Clock::accelerated(at(365 * 86_400), 1e-9);
     let config = NewsPollerConfig { lookback: Duration::from_secs(400 * 86_400), ..NewsPollerConfig::default() };
     let source = Arc::new(Scripted { answer, requests: Mutex::new(0) });
-    let stream = Stream::news(0, 1, NAME);
+    let stream = WatermarkStream::news(0, 1, NAME);
     NewsPoller::new(config, source, stream, state, kafka.producer.clone(), clock, Readiness::default()).unwrap()
 }
 

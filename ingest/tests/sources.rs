@@ -16,7 +16,7 @@ use tapewire_core::{Watermark, Watermarks};
 use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::poller::{NewsConfig, NewsPoller};
 use tapewire_ingest::simulate::SimulatorConfig;
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Readiness, Shutdown};
 
 /// A Wednesday, after the open.
@@ -128,15 +128,17 @@ async fn two_news_sources_are_two_streams_and_an_id_of_both_is_two_articles() {
     .unwrap();
     config.check().unwrap();
     let (state, readiness, shutdown) = (tempfile::tempdir().unwrap(), Readiness::default(), Shutdown::new());
-    let poller = |stream: Stream, source| {
+    let poller = |stream: WatermarkStream, source| {
         let config = config.of(&stream.source);
         let (producer, clock) = (kafka.producer.clone(), provider.clock.clone());
         NewsPoller::new(config, source, stream, state.path(), producer, clock, readiness.clone()).unwrap()
     };
-    let first =
-        poller(Stream::news(0, 2, SIMULATED), provider.providers.news_source(SIMULATED, &provider.clock).unwrap());
+    let first = poller(
+        WatermarkStream::news(0, 2, SIMULATED),
+        provider.providers.news_source(SIMULATED, &provider.clock).unwrap(),
+    );
     let make = desk::PROVIDER.news.unwrap();
-    let second = poller(Stream::news(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
+    let second = poller(WatermarkStream::news(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 
     a_source_goes_and_comes_back("news", &mut desk, &readiness, async || kafka.news_watermarks().await).await;
@@ -181,15 +183,17 @@ async fn two_price_sources_are_two_streams() {
     .unwrap();
     config.check().unwrap();
     let (state, readiness, shutdown) = (tempfile::tempdir().unwrap(), Readiness::default(), Shutdown::new());
-    let feed = |stream: Stream, source| {
+    let feed = |stream: WatermarkStream, source| {
         let config = config.of(&stream.source);
         let (producer, clock) = (kafka.producer.clone(), provider.clock.clone());
         PriceFeed::new(config, source, stream, state.path(), producer, clock, readiness.clone()).unwrap()
     };
-    let first =
-        feed(Stream::prices(0, 2, SIMULATED), provider.providers.price_source(SIMULATED, &provider.clock).unwrap());
+    let first = feed(
+        WatermarkStream::prices(0, 2, SIMULATED),
+        provider.providers.price_source(SIMULATED, &provider.clock).unwrap(),
+    );
     let make = desk::PROVIDER.prices.unwrap();
-    let second = feed(Stream::prices(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
+    let second = feed(WatermarkStream::prices(1, 2, desk::KIND), make(&desk.account(KEY, &provider.clock)).unwrap());
     let running = [tokio::spawn(first.run(shutdown.clone())), tokio::spawn(second.run(shutdown.clone()))];
 
     let watermarks = async || {

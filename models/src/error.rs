@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum ModelError {
     /// The string is not the name of a model.
     #[error(
-        "`{input}` names no model: write `shipped`, a hub name such as `ProsusAI/finbert` (with `@REVISION` if you like), or an existing folder"
+        "`{input}` is not the name of a model: write `shipped`, a hub name such as `ProsusAI/finbert` (with `@REVISION` if you like), or an existing folder"
     )]
     NotASource {
         /// The string as given.
@@ -68,7 +68,7 @@ pub enum ModelError {
     },
     /// A downloaded file does not have the hash that the hub announced; it was removed from the cache.
     #[error(
-        "{file} of model `{model}` was damaged during the download (its hash is not the announced one) and was removed"
+        "{file} of model `{model}` was damaged during the download (its hash is not the announced one) and was removed; try again"
     )]
     Damaged {
         /// Hub name, with the revision if one was asked for.

@@ -127,7 +127,7 @@ impl ModelFiles {
     }
 
     /// The files of a hub repository that are needed: one tokenizer and one copy of the weights.
-    pub(crate) fn wanted<'a>(offered: &[&'a str]) -> Vec<&'a str> {
+    pub(crate) fn files_to_download<'a>(offered: &[&'a str]) -> Vec<&'a str> {
         let pick = |names: &[&str]| names.iter().find_map(|name| offered.iter().find(|file| *file == name)).copied();
         let tokenizer = match (pick(&[TOKENIZER, VOCABULARY]), pick(&[BPE_VOCABULARY]), pick(&[BPE_MERGES])) {
             (Some(whole), ..) => [Some(whole), None],
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn one_tokenizer_and_one_copy_of_the_weights_are_wanted() {
         let wanted = |offered: &[&'static str]| {
-            let mut wanted = ModelFiles::wanted(offered);
+            let mut wanted = ModelFiles::files_to_download(offered);
             wanted.sort_unstable();
             wanted.join(" ")
         };

@@ -53,71 +53,71 @@ pub(crate) struct Hub {
 }
 
 /// A model that a user asked for.
-struct Wanted<'a> {
+struct Request<'a> {
     repository: &'a str,
     revision: &'a str,
     /// For messages: includes the revision only if one was asked for.
-    shown: String,
+    display_name: String,
 }
 
 impl Hub {
     /// The files of `repository` at `revision`, from the cache or else downloaded.
     pub(crate) fn resolve(&self, repository: &str, revision: Option<&str>) -> Result<ModelFiles, ModelError> {
-        let wanted = Wanted {
+        let request = Request {
             repository,
             revision: revision.unwrap_or("main"),
-            shown: revision.map_or(repository.to_owned(), |revision| format!("{repository}@{revision}")),
+            display_name: revision.map_or(repository.to_owned(), |revision| format!("{repository}@{revision}")),
         };
-        if let Some(files) = self.cached(&wanted) {
+        if let Some(files) = self.cached(&request) {
             return Ok(files);
         }
         if self.offline {
-            return Err(ModelError::Offline { model: wanted.shown, cache: self.cache.clone() });
+            return Err(ModelError::Offline { model: request.display_name, cache: self.cache.clone() });
         }
-        match (self.download(&wanted, None), &self.token) {
+        match (self.download(&request, None), &self.token) {
             (Err(ModelError::NotOnHub { .. } | ModelError::Download { .. }), Some(token)) => {
-                self.download(&wanted, Some(token))
+                self.download(&request, Some(token))
             }
             (downloaded, _) => downloaded,
         }
     }
 
-    fn cached(&self, wanted: &Wanted) -> Option<ModelFiles> {
-        let repo = self.repo(wanted.repository, wanted.revision);
+    fn cached(&self, request: &Request) -> Option<ModelFiles> {
+        let repo = self.repo(request.repository, request.revision);
         // A branch or tag is a file that contains the commit; a commit stands for itself.
-        let reference = self.cache.join(folder_of(wanted.repository)).join("refs").join(wanted.revision);
+        let reference = self.cache.join(folder_of(request.repository)).join("refs").join(request.revision);
         let commit =
-            std::fs::read_to_string(reference).map_or(wanted.revision.to_owned(), |commit| commit.trim().to_owned());
-        ModelFiles::in_folder(&repo.pointer_path(&commit), wanted.repository, Some(commit)).ok()
+            std::fs::read_to_string(reference).map_or(request.revision.to_owned(), |commit| commit.trim().to_owned());
+        ModelFiles::in_folder(&repo.pointer_path(&commit), request.repository, Some(commit)).ok()
     }
 
     /// Asks the hub which commit the revision is, and downloads all files at this commit, even if the branch moves in
     /// the meantime. The branch in the cache is set to this commit only after all files are complete.
-    fn download(&self, wanted: &Wanted, token: Option<&Token>) -> Result<ModelFiles, ModelError> {
-        let api = self.api(token).map_err(|error| self.failed(wanted, &error))?;
-        let info = self.info(&api, wanted)?;
+    fn download(&self, request: &Request, token: Option<&Token>) -> Result<ModelFiles, ModelError> {
+        let api = self.api(token).map_err(|error| self.failed(request, &error))?;
+        let info = self.info(&api, request)?;
         let offered: Vec<&str> = info.siblings.iter().map(|file| file.rfilename.as_str()).collect();
-        let pinned = api.repo(repo(wanted.repository, &info.sha));
-        tracing::info!(model = wanted.shown, commit = info.sha, endpoint = self.endpoint, "downloading model");
-        for file in ModelFiles::wanted(&offered) {
-            self.fetch(&api, &pinned, file, wanted)?;
+        let pinned = api.repo(repo(request.repository, &info.sha));
+        tracing::info!(model = request.display_name, commit = info.sha, endpoint = self.endpoint, "downloading model");
+        for file in ModelFiles::files_to_download(&offered) {
+            self.fetch(&api, &pinned, file, request)?;
         }
-        let cached = self.repo(wanted.repository, wanted.revision);
+        let cached = self.repo(request.repository, request.revision);
         let folder = cached.pointer_path(&info.sha);
         cached.create_ref(&info.sha).map_err(|source| ModelError::Io { path: folder.clone(), source })?;
-        ModelFiles::in_folder(&folder, wanted.repository, Some(info.sha))
+        ModelFiles::in_folder(&folder, request.repository, Some(info.sha))
     }
 
     /// Downloads a file into the cache and verifies it. hf-hub continues an earlier attempt; its own retries would
     /// start from scratch.
-    fn fetch(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) -> Result<(), ModelError> {
+    fn fetch(&self, api: &Api, pinned: &ApiRepo, file: &str, request: &Request) -> Result<(), ModelError> {
         let attempt = || match pinned.get(file) {
-            Ok(path) => verify(&path, file, &wanted.shown),
+            Ok(path) => verify(&path, file, &request.display_name),
             Err(error) => {
                 if is_complete_or_longer(&error) {
-                    self.discard(api, pinned, file, wanted);
+                    self.discard(api, pinned, file, request);
                 }
-                Err(self.failed(wanted, &error))
+                Err(self.failed(request, &error))
             }
         };
         let pauses = ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_times(RETRIES).with_jitter();
@@ -125,21 +125,21 @@ impl Hub {
             .retry(pauses)
             .when(ModelError::is_retryable)
             .notify(|error, pause| {
-                tracing::warn!(%error, file, model = wanted.shown, ?pause, "retrying the download of a file of the model");
+                tracing::warn!(%error, file, model = request.display_name, ?pause, "retrying the download of a file of the model");
             })
             .call()
     }
 
     /// Removes a partly downloaded file from the cache. If that fails, the next attempt reports it.
-    fn discard(&self, api: &Api, pinned: &ApiRepo, file: &str, wanted: &Wanted) {
+    fn discard(&self, api: &Api, pinned: &ApiRepo, file: &str, request: &Request) {
         if let Ok(announced) = api.metadata(&pinned.url(file)) {
-            let blob = self.repo(wanted.repository, wanted.revision).blob_path(announced.etag());
+            let blob = self.repo(request.repository, request.revision).blob_path(announced.etag());
             let _ = std::fs::remove_file(blob.with_extension("part"));
         }
     }
 
-    fn info(&self, api: &Api, wanted: &Wanted) -> Result<RepoInfo, ModelError> {
-        api.repo(repo(wanted.repository, wanted.revision)).info().map_err(|error| self.failed(wanted, &error))
+    fn info(&self, api: &Api, request: &Request) -> Result<RepoInfo, ModelError> {
+        api.repo(repo(request.repository, request.revision)).info().map_err(|error| self.failed(request, &error))
     }
 
     fn api(&self, token: Option<&Token>) -> Result<Api, ApiError> {
@@ -154,8 +154,8 @@ impl Hub {
         Cache::new(self.cache.clone()).repo(repo(repository, revision))
     }
 
-    fn failed(&self, wanted: &Wanted, error: &ApiError) -> ModelError {
-        let (model, endpoint) = (wanted.shown.clone(), self.endpoint.clone());
+    fn failed(&self, request: &Request, error: &ApiError) -> ModelError {
+        let (model, endpoint) = (request.display_name.clone(), self.endpoint.clone());
         match refusal(error) {
             Some(status) => ModelError::NotOnHub { model, endpoint, status },
             None => ModelError::Download { model, endpoint, reason: error.to_string() },

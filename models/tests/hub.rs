@@ -104,8 +104,8 @@ fn a_damaged_file_is_retryable_and_removed() {
         let offline = resolve(&hub, home.path(), MODEL, &[("HF_HUB_OFFLINE", "1")]).unwrap_err();
         assert!(matches!(offline, ModelError::Offline { .. }), "a damaged model was kept: {offline}");
 
-        let mended = FakeHub::start(Fault::None);
-        resolve(&mended, home.path(), MODEL, &[]).unwrap();
+        let repaired = FakeHub::start(Fault::None);
+        resolve(&repaired, home.path(), MODEL, &[]).unwrap();
     }
 }
 

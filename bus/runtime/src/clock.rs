@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 ///
 /// `clippy.toml` forbids `SystemTime::now` and the like in the rest of the workspace.
 #[derive(Debug, Clone)]
-pub struct Clock(Arc<Pace>);
+pub struct Clock(Arc<ClockKind>);
 
 #[derive(Debug)]
-enum Pace {
+enum ClockKind {
     Wall,
     Accelerated { origin: Timestamp, started: Instant, speed: f64 },
 }
@@ -20,7 +20,7 @@ enum Pace {
 impl Clock {
     /// The wall clock (UTC).
     pub fn wall() -> Self {
-        Self(Arc::new(Pace::Wall))
+        Self(Arc::new(ClockKind::Wall))
     }
 
     /// A clock that shows `origin` now and runs `speed` times as fast as the wall clock.
@@ -29,15 +29,15 @@ impl Clock {
     /// If `speed` is not a positive number.
     pub fn accelerated(origin: Timestamp, speed: f64) -> Self {
         assert!(speed.is_finite() && speed > 0.0, "clock speed must be positive, not {speed}");
-        Self(Arc::new(Pace::Accelerated { origin, started: Instant::now(), speed }))
+        Self(Arc::new(ClockKind::Accelerated { origin, started: Instant::now(), speed }))
     }
 
     /// The time (UTC), cut to whole microseconds, because times in records on topics have no finer resolution.
     #[allow(clippy::disallowed_methods, reason = "the lint tells all others to call this")]
     pub fn now(&self) -> Timestamp {
         let exact = match &*self.0 {
-            Pace::Wall => Timestamp::now(),
-            Pace::Accelerated { origin, started, speed } => {
+            ClockKind::Wall => Timestamp::now(),
+            ClockKind::Accelerated { origin, started, speed } => {
                 *origin + SignedDuration::from_secs_f64(started.elapsed().as_secs_f64() * speed)
             }
         };
@@ -47,8 +47,8 @@ impl Clock {
     /// How much market time passes in a second of wall time.
     pub fn speed(&self) -> f64 {
         match &*self.0 {
-            Pace::Wall => 1.0,
-            Pace::Accelerated { speed, .. } => *speed,
+            ClockKind::Wall => 1.0,
+            ClockKind::Accelerated { speed, .. } => *speed,
         }
     }
 

@@ -67,7 +67,7 @@ pub const METRICS: &[Metric] = &[
         name: "tapewire_alert_failures_total",
         kind: Kind::Counter,
         labels: &["target"],
-        help: "Alerts that a webhook did not take; a later look sends those that it finds again",
+        help: "Alerts that a webhook refused or did not answer; they are sent later if they are still due",
     },
     Metric {
         name: "tapewire_alerts_total",

@@ -42,8 +42,8 @@ impl Readiness {
         self.roles().insert(role.to_owned(), RoleState::Waiting(reason.into()));
     }
 
-    /// Forgets a role, because nothing waits for it any more.
-    pub fn forget(&self, role: &str) {
+    /// Removes a role, because nothing waits for it any more.
+    pub fn remove(&self, role: &str) {
         self.roles().remove(role);
     }
 

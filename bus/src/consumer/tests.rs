@@ -73,7 +73,7 @@ async fn partitions_that_cannot_be_taken_are_an_error_and_no_assignment() {
         partitions.add_partition(&Topics::new(&config).name(Topic::Halts), 0);
     }
     let committed = tokio::task::spawn_blocking(|| Err(KafkaError::Canceled));
-    consumer.taking = Some(Taking { partitions, committed, abandoned: Arc::default() });
-    let taken = consumer.take(Ok(TopicPartitionList::new()));
+    consumer.pending_assignment = Some(PendingAssignment { partitions, committed, abandoned: Arc::default() });
+    let taken = consumer.start_reading(Ok(TopicPartitionList::new()));
     assert!(matches!(taken, Err(BusError::Receive(_))), "{taken:?}");
 }

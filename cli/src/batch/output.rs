@@ -58,7 +58,7 @@ pub fn check(outputs: &[&Path], kept: Option<&Path>, inputs: &[PathBuf], overwri
         }
         seen.push(path);
     }
-    if let Some(path) = outputs.iter().find(|path| path.exists() && !is_device(path)).filter(|_| !overwrite) {
+    if let Some(path) = outputs.iter().find(|path| path.exists() && !is_special_file(path)).filter(|_| !overwrite) {
         return Err(UsageError(format!("{} exists already; --overwrite replaces it", path.display())));
     }
     Ok(())
@@ -72,7 +72,7 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Whether a path is that of a pipe, a terminal or another device, which is written to and not replaced.
-fn is_device(path: &Path) -> bool {
+fn is_special_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
@@ -82,7 +82,7 @@ fn is_device(path: &Path) -> bool {
 /// The file can't be written.
 pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let failed = || format!("{} can't be written", path.display());
-    if is_device(path) {
+    if is_special_file(path) {
         let mut writer = std::io::BufWriter::new(OpenOptions::new().write(true).open(path).with_context(failed)?);
         content(&mut writer).with_context(failed)?;
         return writer.flush().with_context(failed);
@@ -205,7 +205,7 @@ impl Beside {
     pub fn write_rejected(&self, rejected: &[Rejected]) -> anyhow::Result<()> {
         let Some(path) = &self.rejected else { return Ok(()) };
         if rejected.is_empty() {
-            if is_device(path) {
+            if is_special_file(path) {
                 return Ok(());
             }
             return match std::fs::remove_file(path) {

@@ -24,10 +24,10 @@ use tapewire_runtime::Shutdown;
     tapewire bars BTCUSDT-trades.csv --symbol X:BTCUSD --no-header \\\n      \
     --columns id=c1,price=c2,size=c3,at=c5 --width 1m --width 5m -o btc.csv\n  \
     tapewire bars trades.parquet --width 1s | head\n\n\
-    The trades of a symbol have to be in the order of time, but for --lateness. A trade with the id, time, price and size of\n\
-    another is that trade, and counts once; rows without an id are trades of their own. Odd lots, late reports and the like\n\
-    count for volume only, where the conditions are those of the consolidated tape as Massive numbers them; cancelled and\n\
-    corrected trades do not count. A bar needs a trade that may be its open.\n\n\
+    The trades of a symbol have to be in the order of time; a trade may be up to --lateness behind. A trade with the id,\n\
+    time, price and size of another is that trade, and counts once; rows without an id are trades of their own. Odd lots,\n\
+    late reports and the like count for volume only, where the conditions are those of the consolidated tape as Massive\n\
+    numbers them; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
     Bars are written as they are complete: in the order of time for each symbol. `tapewire replay`, `join` and `study` read them.")]
 pub struct Bars {
     /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not

@@ -192,13 +192,13 @@ fn show(bar: &ProgressBar, progress: JobProgress) {
         bar.set_length(total);
     }
     // Rows of an earlier run took no time, so they do not count towards the rate.
-    if progress.rows == progress.known {
+    if progress.rows == progress.resumed {
         bar.set_position(progress.done);
         bar.reset_eta();
         bar.reset_elapsed();
     }
     bar.set_position(progress.done);
-    let rate = (progress.rows - progress.known) as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+    let rate = (progress.rows - progress.resumed) as f64 / bar.elapsed().as_secs_f64().max(1e-3);
     bar.set_message(format!("{} rows, {rate:.0} a second", progress.rows));
 }
 
@@ -211,12 +211,12 @@ fn names(sources: &[JobSource]) -> String {
 }
 
 fn report(summary: &Summary, job: &Job) -> anyhow::Result<()> {
-    let Summary { rows, scored, unscored, unreadable, known, written, .. } = summary;
+    let Summary { rows, scored, unscored, unreadable, resumed, written, .. } = summary;
     if let (Some(output), false) = (&job.output, summary.stopped && *rows == 0) {
         let column = &summary.text_column;
         eprintln!("{}: {written} rows, {scored} of them scored by column {column}", output.display());
-        if *known > 0 {
-            eprintln!("{known} of these rows are from an earlier run");
+        if *resumed > 0 {
+            eprintln!("{resumed} of these rows are from an earlier run");
         }
     }
     if unscored + unreadable > 0 {

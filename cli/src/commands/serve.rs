@@ -36,7 +36,7 @@ impl Serve {
         ending::limit(config.serve.longest_drain.saturating_add(Duration::from_secs(1)));
         let Some(queue) = shutdown.run_until_cancelled(roles::load_model(&config)).await else { return Ok(()) };
         let api = Api::new(queue?, companies, &config.serve, &config.http);
-        let _waiting = ending::waits_for("answers to accepted requests");
+        let _waiting = ending::wait_guard("answers to accepted requests");
         Ok(http::serve(listener, api, telemetry, &config.serve, &config.http, shutdown).await?)
     }
 }

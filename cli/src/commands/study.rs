@@ -137,7 +137,7 @@ impl Study {
         output::check(&outputs, beside.scores.as_deref(), &inputs, results.overwrite)?;
         let input = self.input(config, beside.scores.clone(), &shutdown).await?;
         let settings = Settings { calendars: input.calendars.clone(), ..self.settings(input.has_abnormal)? };
-        if let Some((flag, column)) = settings.filters.without_data(&input.rows) {
+        if let Some((flag, column)) = settings.filters.filter_without_data(&input.rows) {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
         let Input { rows, joined, facts, closes, rejected, .. } = input;

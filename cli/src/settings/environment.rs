@@ -106,8 +106,8 @@ fn within(node: &Node, rest: &str) -> Option<Vec<String>> {
         Some(std::iter::once(key.to_owned()).chain(tail).collect())
     };
     match &node.kind {
-        // One key may begin with another, as `page_size` begins with `page`. The rest of the name is a setting after at
-        // most one of them.
+        // One key may begin with another, as `page_size` begins with `page`. At most one of them leaves a rest that is a
+        // setting.
         Kind::Section(settings) => {
             settings.iter().find_map(|(key, node)| below(key, node, rest.strip_prefix(&key.to_ascii_uppercase())?))
         }

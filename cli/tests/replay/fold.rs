@@ -6,7 +6,7 @@ use tapewire_bars::{Fold, Widths};
 use tapewire_bus::{KafkaConfig, Producer, Topic};
 use tapewire_core::record::Scored;
 use tapewire_core::{Bar, Mention, Run, SentimentRecord, Symbol, Trade, TradeCounts, Watermark};
-use tapewire_ingest::writer::{Stream, Writer};
+use tapewire_ingest::writer::{WatermarkStream, Writer};
 use tapewire_testkit::{at, mention, symbol};
 
 const SYMBOLS: [&str; 5] = ["AAPL", "MSFT", "NVDA", "TSLA", "SPY"];
@@ -76,10 +76,10 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     for bar in bars(&trades) {
         writer.bar(bar).await.unwrap();
     }
-    writer.emit_tape_watermark(&Stream::prices(0, 1, "finnhub"), Watermark::END).await.unwrap();
+    writer.emit_tape_watermark(&WatermarkStream::prices(0, 1, "finnhub"), Watermark::END).await.unwrap();
     news(&producer, &direct).await;
 
-    let stream = Stream::prices(0, 1, "finnhub").folding(true);
+    let stream = WatermarkStream::prices(0, 1, "finnhub").with_folds(true);
     let mut writer = Writer::new(producer.clone(), live.clone(), [spy]);
     let open = trades[0].at;
     writer.gap("finnhub", Timestamp::UNIX_EPOCH, open).await.unwrap();

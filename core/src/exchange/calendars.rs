@@ -50,7 +50,7 @@ pub struct Calendars {
 /// Why a rule can't be used.
 #[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
 pub enum InvalidRule {
-    /// What is before the equals sign is no symbol and no part of one.
+    /// The left side is neither a symbol nor a part of one.
     #[error(
         "`{rule}` is not a symbol, nor a beginning such as `BITSTAMP:`, nor an ending such as `.SW`, nor `*` for all others"
     )]
@@ -58,7 +58,7 @@ pub enum InvalidRule {
         /// The text as received.
         rule: String,
     },
-    /// What is after it is no market.
+    /// The right side is not a market.
     #[error("the market of `{rule}`: {reason}")]
     Market {
         /// What the market was given for.
@@ -94,20 +94,20 @@ impl Calendars {
 
     /// The market in which a symbol is traded.
     pub fn of(&self, symbol: &Symbol) -> Market {
-        self.said_of(symbol).or_else(|| spelled(symbol.as_str())).or(self.others).unwrap_or(Market::NewYork)
+        self.rule_for(symbol).or_else(|| spelled(symbol.as_str())).or(self.others).unwrap_or(Market::NewYork)
     }
 
     /// Whether the market of a symbol is known: from a rule that fits it, its spelling, or the rule for all others.
     pub fn is_known(&self, symbol: &Symbol) -> bool {
-        self.others.is_some() || self.said_of(symbol).is_some() || spelled(symbol.as_str()).is_some()
+        self.others.is_some() || self.rule_for(symbol).is_some() || spelled(symbol.as_str()).is_some()
     }
 
     /// Whether a rule other than `*` says the market of a symbol.
     pub fn has_rule_for(&self, symbol: &Symbol) -> bool {
-        self.said_of(symbol).is_some()
+        self.rule_for(symbol).is_some()
     }
 
-    fn said_of(&self, symbol: &Symbol) -> Option<Market> {
+    fn rule_for(&self, symbol: &Symbol) -> Option<Market> {
         if let Some(market) = self.symbols.get(symbol) {
             return Some(*market);
         }
@@ -119,7 +119,7 @@ impl Calendars {
 
     /// Sets the market that a list of instruments gives for a symbol, unless a rule that was given fits the symbol.
     pub fn learn(&mut self, symbol: &Symbol, market: Market) {
-        if self.said_of(symbol).is_none() {
+        if self.rule_for(symbol).is_none() {
             self.symbols.insert(symbol.clone(), market);
         }
     }

@@ -1,6 +1,6 @@
 //! The markets whose sessions are known.
 
-use super::{Calendar, endless, table};
+use super::{Calendar, round_the_clock, table};
 use crate::Symbol;
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +55,7 @@ impl Market {
     pub fn calendar(self) -> &'static Calendar {
         match self {
             Self::NewYork => Calendar::xnys(),
-            Self::Crypto | Self::Currencies => endless::calendar(self),
+            Self::Crypto | Self::Currencies => round_the_clock::calendar(self),
             _ => table::calendar(self),
         }
     }
@@ -120,9 +120,9 @@ impl Market {
         }
     }
 
-    /// Whether each session begins when the one before it ends, except after a weekend. A horizon then reaches into the
-    /// next session, and there are no splits.
-    pub fn is_endless(self) -> bool {
+    /// Whether a session begins when the one before it ends (weekends aside). A horizon then reaches into the next
+    /// session, and prices do not jump by splits.
+    pub fn is_round_the_clock(self) -> bool {
         matches!(self, Self::Crypto | Self::Currencies)
     }
 

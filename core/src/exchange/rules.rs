@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 
 /// How long a trading day is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hours {
+pub(super) enum DayLength {
     Full,
     Half,
 }
 
-impl Hours {
+impl DayLength {
     /// Closing hour, New York time.
     pub(super) fn closing_hour(self) -> i8 {
         match self {
@@ -40,7 +40,7 @@ const CLOSED: [Date; 10] = [
 const HALF: [Date; 3] = [date(1999, 12, 31), date(2002, 7, 5), date(2003, 12, 26)];
 
 /// Every trading day of the years, with its length.
-pub(super) fn trading_days(years: RangeInclusive<i16>) -> impl Iterator<Item = (Date, Hours)> {
+pub(super) fn trading_days(years: RangeInclusive<i16>) -> impl Iterator<Item = (Date, DayLength)> {
     let first = date(*years.start(), 1, 1);
     let last = date(*years.end(), 12, 31);
     first
@@ -50,14 +50,14 @@ pub(super) fn trading_days(years: RangeInclusive<i16>) -> impl Iterator<Item = (
 }
 
 /// Length of a day's session; `None` when the exchange stays closed.
-fn hours(day: Date) -> Option<Hours> {
+fn hours(day: Date) -> Option<DayLength> {
     let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
     if weekend || is_holiday(day) || CLOSED.contains(&day) {
         None
     } else if is_half_day(day) || HALF.contains(&day) {
-        Some(Hours::Half)
+        Some(DayLength::Half)
     } else {
-        Some(Hours::Full)
+        Some(DayLength::Full)
     }
 }
 
@@ -125,21 +125,21 @@ mod tests {
 
     #[test]
     fn juneteenth_is_observed_since_2022_only() {
-        assert_eq!(hours(date(2021, 6, 18)), Some(Hours::Full));
+        assert_eq!(hours(date(2021, 6, 18)), Some(DayLength::Full));
         assert_eq!(hours(date(2022, 6, 20)), None);
         assert_eq!(hours(date(2027, 6, 18)), None);
     }
 
     #[test]
     fn new_year_on_a_saturday_is_not_observed_on_friday() {
-        assert_eq!(hours(date(2021, 12, 31)), Some(Hours::Full));
+        assert_eq!(hours(date(2021, 12, 31)), Some(DayLength::Full));
         assert_eq!(hours(date(2023, 1, 2)), None);
     }
 
     #[test]
     fn the_day_before_independence_day_is_short_except_on_old_wednesdays_and_when_it_is_the_holiday() {
-        assert_eq!(hours(date(2002, 7, 3)), Some(Hours::Full));
-        assert_eq!(hours(date(2024, 7, 3)), Some(Hours::Half));
+        assert_eq!(hours(date(2002, 7, 3)), Some(DayLength::Full));
+        assert_eq!(hours(date(2024, 7, 3)), Some(DayLength::Half));
         assert_eq!(hours(date(2026, 7, 3)), None);
     }
 }

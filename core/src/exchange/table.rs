@@ -16,7 +16,7 @@ const TESTED: &str = "a test reads every line of the file";
 /// The calendar of a market that is in the file.
 pub(super) fn calendar(market: Market) -> &'static Calendar {
     static MADE: [OnceLock<Calendar>; Market::ALL.len()] = [const { OnceLock::new() }; Market::ALL.len()];
-    MADE[market as usize].get_or_init(|| Exceptions::of(market).calendar(market))
+    MADE[market as usize].get_or_init(|| Schedule::of(market).calendar(market))
 }
 
 /// Usual hours: open, close, and the break.
@@ -29,7 +29,7 @@ struct Hours {
 
 /// What the file says about one exchange: its zone, its usual hours, and what differs on some days.
 #[derive(Debug)]
-struct Exceptions {
+struct Schedule {
     zone: TimeZone,
     /// Usual hours, by the day from which they hold.
     hours: BTreeMap<Date, Hours>,
@@ -41,21 +41,21 @@ struct Exceptions {
     auctions: BTreeMap<Time, (Date, Time, Time)>,
 }
 
-impl Exceptions {
+impl Schedule {
     fn of(market: Market) -> Self {
         let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
         let mut words = lines.map(|line| line.split(' ').collect::<Vec<_>>());
         let of_market = |line: &Vec<&str>| matches!(line[..], ["exchange", code, _] if code == market.code());
         let head = words.find(of_market).expect("every market with a table is in the file");
-        let mut exceptions = Self {
+        let mut schedule = Self {
             zone: TimeZone::get(head[2]).expect("the time zone database is compiled in"),
             hours: BTreeMap::new(),
             closed: BTreeSet::new(),
             short: BTreeMap::new(),
             auctions: BTreeMap::new(),
         };
-        words.take_while(|line| line[0] != "exchange").for_each(|line| exceptions.read(&line));
-        exceptions
+        words.take_while(|line| line[0] != "exchange").for_each(|line| schedule.read(&line));
+        schedule
     }
 
     fn read(&mut self, line: &[&str]) {
@@ -149,9 +149,9 @@ mod tests {
         for session in Market::ALL.into_iter().flat_map(|market| market.calendar().sessions()) {
             assert!(session.auction.is_none_or(|(first, last)| session.close <= first && first <= last), "{session:?}");
         }
-        let this_year = |market: Market| market.calendar().from(date(2025, 1, 1)).unwrap().index;
+        let since_2025 = |market: Market| market.calendar().from(date(2025, 1, 1)).unwrap().index;
         for market in [Market::London, Market::Xetra, Market::Paris, Market::Tokyo, Market::HongKong, Market::Toronto] {
-            let since = &market.calendar().sessions()[this_year(market)..];
+            let since = &market.calendar().sessions()[since_2025(market)..];
             assert!(since.iter().all(|session| session.auction.is_some()), "{market}");
         }
     }

@@ -167,6 +167,7 @@ pub(super) const FREQUENT: &str = "year years week weeks day days month months m
     service services product products business firm firms president wall expect expects expected talk talks zacks stay blog top special people man company way afternoon \
     morning midday late early premarket focus latest potential major billion million";
 
-/// Months and days of the week, each as a headline has them.
+/// Months and weekdays in full. `May` is missing: it is a stop word, and a month only with a capital letter inside a
+/// headline ([`Fingerprint`](super::Fingerprint)).
 pub(super) const MONTHS: &str = "january february march april june july august september october november december";
 pub(super) const WEEKDAYS: &str = "monday tuesday wednesday thursday friday saturday sunday";

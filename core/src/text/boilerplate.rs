@@ -73,7 +73,8 @@ pub fn without(text: &str) -> &str {
 fn begins_sentence(before: &str) -> bool {
     let ends_line = |text: &str, end: &str| !end.is_empty() && text[end.len()..].contains(['\n', '\r']);
     let end = before.trim_end();
-    // A quote with nothing behind it opens a quotation: what somebody said about past performance is not a disclaimer.
+    // A quotation mark directly before the phrase opens a quotation, which is not a disclaimer: `"Past performance is not
+    // what counts," he said.`
     if let Some(quoted) = before.strip_suffix('"') {
         return ends_line(quoted, quoted.trim_end());
     }

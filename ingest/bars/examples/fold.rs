@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The trades of a second come in the order of time, but for one in a hundred that is up to 5 s late.
+/// The trades of a second come in the order of time, except one in a hundred that is up to 5 s late.
 fn draw(rng: &mut SmallRng, symbols: &[Symbol], now: Timestamp, i: usize, number: usize) -> (usize, Trade) {
     let symbol = rng.random_range(0..symbols.len());
     let late = if rng.random_range(0..100) == 0 { rng.random_range(0..5_000_000) } else { 0 };

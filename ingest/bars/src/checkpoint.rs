@@ -8,20 +8,20 @@ use tapewire_core::Run;
 /// Kafka takes metadata of up to 4096 bytes (`offset.metadata.max.bytes`).
 const MAX_BYTES: usize = 4_000;
 
-/// For how many microseconds after its first known watermark the trades of a source may be incomplete. No delayed
-/// source is further behind.
+/// After the first watermark that is known of a source, its trades may be incomplete for this long, in microseconds:
+/// delayed sources are up to 15 minutes behind.
 const UNKNOWN_FOR_MICROS: i64 = 20 * 60 * 1_000_000;
 
 /// How far the trades of a source are complete, and where they are not. Times are microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct TradeCompleteness {
     /// The last watermark.
     pub watermark: Option<i64>,
     /// Start and end of each gap, the end excluded; sorted. No two overlap or touch.
     gaps: Vec<(i64, i64)>,
 }
 
-impl Progress {
+impl TradeCompleteness {
     /// Notes that trades are missing.
     pub fn add_gap(&mut self, mut from: i64, mut to: i64) {
         if from >= to {
@@ -43,8 +43,8 @@ impl Progress {
         self.gaps.iter().any(|&(gap_from, gap_to)| gap_from < to && from < gap_to)
     }
 
-    /// Forgets the gaps that end by `before`: no bar that may still change overlaps them.
-    pub fn forget_gaps(&mut self, before: i64) {
+    /// Evicts the gaps that end by `before`: no bar that may still change overlaps them.
+    pub fn evict_gaps(&mut self, before: i64) {
         self.gaps.retain(|&(_, to)| to > before);
     }
 
@@ -68,10 +68,10 @@ impl Progress {
 
 /// What is known of one source and run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct SourceState {
     pub run: Run,
     pub source: String,
-    pub progress: Progress,
+    pub completeness: TradeCompleteness,
 }
 
 /// What the next owner of a partition needs.
@@ -95,9 +95,9 @@ pub(crate) struct Checkpoint {
 type Source = (String, String, Option<i64>, Vec<(i64, i64)>);
 
 impl Checkpoint {
-    pub fn new(rules: &FoldRules, rewind: u64, known: &[Known]) -> Self {
-        let source = |Known { run, source, progress }: &Known| {
-            (run.as_str().to_owned(), source.clone(), progress.watermark, progress.gaps.clone())
+    pub fn new(rules: &FoldRules, rewind: u64, known: &[SourceState]) -> Self {
+        let source = |SourceState { run, source, completeness }: &SourceState| {
+            (run.as_str().to_owned(), source.clone(), completeness.watermark, completeness.gaps.clone())
         };
         let sources = known.iter().map(source).collect();
         Self { rewind, widths: rules.widths.seconds().to_vec(), lateness: rules.lateness(), sources }
@@ -126,15 +126,15 @@ impl Checkpoint {
 
     /// What was known of each source. If the checkpoint was made with other rules than `rules`, trades that count by
     /// `rules` may be missing, and become a gap.
-    pub fn known(self, rules: &FoldRules) -> Vec<Known> {
+    pub fn source_states(self, rules: &FoldRules) -> Vec<SourceState> {
         let is_same = self.widths == rules.widths.seconds() && self.lateness == rules.lateness();
         let known = |(run, source, watermark, gaps): Source| {
-            let mut progress = Progress { watermark, gaps: Vec::new() };
-            gaps.into_iter().for_each(|(from, to)| progress.add_gap(from, to));
+            let mut completeness = TradeCompleteness { watermark, gaps: Vec::new() };
+            gaps.into_iter().for_each(|(from, to)| completeness.add_gap(from, to));
             if !is_same && let Some(at) = watermark {
-                progress.add_gap(i64::MIN, at.saturating_add(UNKNOWN_FOR_MICROS));
+                completeness.add_gap(i64::MIN, at.saturating_add(UNKNOWN_FOR_MICROS));
             }
-            Known { run: Run::named(&run), source, progress }
+            SourceState { run: Run::named(&run), source, completeness }
         };
         self.sources.into_iter().map(known).collect()
     }
@@ -152,47 +152,48 @@ mod tests {
 
     #[test]
     fn gaps_that_touch_are_one_and_are_forgotten_when_no_bar_overlaps_them() {
-        let mut progress = Progress::default();
+        let mut completeness = TradeCompleteness::default();
         for (from, to) in [(30, 40), (10, 20), (20, 25), (35, 50), (60, 60)] {
-            progress.add_gap(from, to);
+            completeness.add_gap(from, to);
         }
-        assert_eq!(progress.gaps, [(10, 25), (30, 50)]);
-        let in_gap = |from, to| progress.is_in_gap(from, to);
+        assert_eq!(completeness.gaps, [(10, 25), (30, 50)]);
+        let in_gap = |from, to| completeness.is_in_gap(from, to);
         assert!(in_gap(24, 30) && in_gap(0, 11) && in_gap(49, 60));
         assert!(!in_gap(0, 10) && !in_gap(25, 30) && !in_gap(50, 60));
-        progress.forget_gaps(25);
-        assert_eq!(progress.gaps, [(30, 50)]);
+        completeness.evict_gaps(25);
+        assert_eq!(completeness.gaps, [(30, 50)]);
     }
 
     #[test]
     fn a_checkpoint_survives_the_commit_and_always_fits() {
-        let known = |source: &str, gaps: &[(i64, i64)]| Known {
+        let known = |source: &str, gaps: &[(i64, i64)]| SourceState {
             run: Run::live(),
             source: source.into(),
-            progress: Progress { watermark: Some(1_719_252_000_000_000), gaps: gaps.to_vec() },
+            completeness: TradeCompleteness { watermark: Some(1_719_252_000_000_000), gaps: gaps.to_vec() },
         };
         let some = [known("binance", &[(1, 2), (4, 9)]), known("finnhub", &[])];
         let text = Checkpoint::new(&rules(60), 120, &some).encode();
-        assert_eq!(Checkpoint::decode(&text).unwrap().known(&rules(60)), some);
+        assert_eq!(Checkpoint::decode(&text).unwrap().source_states(&rules(60)), some);
         assert_eq!(Checkpoint::decode(""), None);
 
         let gaps: Vec<(i64, i64)> = (0..400).map(|i| (i * 10, i * 10 + 5)).collect();
         let text = Checkpoint::new(&rules(60), 120, &[known("binance", &gaps)]).encode();
-        assert_eq!(Checkpoint::decode(&text).unwrap().known(&rules(60)), [known("binance", &[(0, 3995)])]);
-        let many: Vec<Known> = (0..200).map(|i| known(&format!("source_{i}"), &[])).collect();
+        assert_eq!(Checkpoint::decode(&text).unwrap().source_states(&rules(60)), [known("binance", &[(0, 3995)])]);
+        let many: Vec<SourceState> = (0..200).map(|i| known(&format!("source_{i}"), &[])).collect();
         let text = Checkpoint::new(&rules(60), 120, &many).encode();
-        let kept = Checkpoint::decode(&text).unwrap().known(&rules(60));
+        let kept = Checkpoint::decode(&text).unwrap().source_states(&rules(60));
         assert!(text.len() <= MAX_BYTES && kept.len() > 50 && many.starts_with(&kept));
     }
 
     #[test]
     fn what_was_made_by_other_rules_is_unknown_for_a_while() {
-        let progress = Progress { watermark: Some(1_000_000), gaps: Vec::new() };
-        let known = Known { run: Run::live(), source: "x".into(), progress };
+        let completeness = TradeCompleteness { watermark: Some(1_000_000), gaps: Vec::new() };
+        let known = SourceState { run: Run::live(), source: "x".into(), completeness };
         let text = Checkpoint::new(&rules(60), 7, &[known]).encode();
-        let other = Checkpoint::decode(&text).unwrap().known(&rules(300));
+        let other = Checkpoint::decode(&text).unwrap().source_states(&rules(300));
         assert!(
-            other[0].progress.is_in_gap(0, 1) && !other[0].progress.is_in_gap(1_000_000 + UNKNOWN_FOR_MICROS, i64::MAX)
+            other[0].completeness.is_in_gap(0, 1)
+                && !other[0].completeness.is_in_gap(1_000_000 + UNKNOWN_FOR_MICROS, i64::MAX)
         );
     }
 }

@@ -1,17 +1,17 @@
 //! The fold of one symbol's trades.
 
-use crate::kept::{Kept, hash};
-use crate::widths::{Widths, floor, micros};
+use crate::compact_trade::{CompactTrade, hash};
+use crate::widths::{Widths, floor, lateness_micros, micros};
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
 
 /// Trades of one symbol that may still change a bar.
 ///
 /// The bars are a function of the set of trades and of the watermarks: neither the order of arrival nor a repetition
-/// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is given out at the
+/// changes the last version of a bar. Bars end at multiples of their width since midnight UTC. A bar is emitted at the
 /// first watermark at or after its end, and again, whole, at the next watermark after a trade that arrived later changed
 /// it. An interval without a trade that counts for open and close has no bar; if all trades of a bar are taken back
-/// after it was given out, it stays as it was. A later version of a bar never has an earlier [`Bar::received_at`],
+/// after it was emitted, it stays as it was. A later version of a bar never has an earlier [`Bar::received_at`],
 /// even if a trade was taken back.
 ///
 /// Ids are unique within a symbol and day, also those of records that take a trade back.
@@ -21,12 +21,12 @@ pub struct Fold {
     widths: Widths,
     /// In microseconds.
     lateness: i64,
-    /// Sorted up to `sorted`, by [`Kept::order`].
-    trades: Vec<Kept>,
+    /// Sorted up to `sorted`, by [`CompactTrade::order`].
+    trades: Vec<CompactTrade>,
     sorted: usize,
     taken_back: Vec<TakenBack>,
     /// Times of trades before the watermark that were added or taken back since the last call of `watermark`: their
-    /// bars may have been given out already.
+    /// bars may have been emitted already.
     changed: Vec<i64>,
     watermark: i64,
 }
@@ -53,7 +53,7 @@ impl Fold {
     /// The fold of `symbol`'s trades. A trade may arrive `lateness` after the watermark has passed the end of the bar
     /// that it belongs to.
     pub fn new(symbol: Symbol, widths: Widths, lateness: SignedDuration) -> Self {
-        let lateness = i64::try_from(lateness.as_micros().max(0)).unwrap_or(i64::MAX / 4);
+        let lateness = lateness_micros(lateness);
         Self {
             symbol,
             widths,
@@ -68,24 +68,24 @@ impl Fold {
 
     /// Takes a trade of this symbol, or a record that takes one back.
     pub fn trade(&mut self, trade: &Trade) -> Arrival {
-        let kept = Kept::new(trade);
-        if kept.at < self.evicted_before() {
+        let new = CompactTrade::new(trade);
+        if new.at < self.open_from() {
             return Arrival::TooLate;
         }
         if let Some(id) = &trade.replaces {
-            self.take_back(TakenBack { id: hash(id), at: kept.at, received_at: kept.received_at });
+            self.take_back(TakenBack { id: hash(id), at: new.at, received_at: new.received_at });
         }
-        if kept.at < self.watermark {
-            self.changed.push(kept.at);
+        if new.at < self.watermark {
+            self.changed.push(new.at);
         }
-        self.trades.push(kept);
+        self.trades.push(new);
         Arrival::Counts
     }
 
     fn take_back(&mut self, cancel: TakenBack) {
         self.taken_back.push(cancel);
         // A trade that is too old to change its bar may still be in memory. Its bar must not depend on that.
-        let from = self.evicted_before();
+        let from = self.open_from();
         let before =
             self.trades.iter().filter(|trade| trade.id == cancel.id && (from..self.watermark).contains(&trade.at));
         self.changed.extend(before.map(|trade| trade.at));
@@ -104,7 +104,7 @@ impl Fold {
         for &width_s in self.widths.seconds() {
             let width = micros(width_s);
             let mut starts: Vec<i64> = self.changed.iter().map(|&at| floor(at, width)).collect();
-            // The others are given out below, for the first time.
+            // The others are emitted below, for the first time.
             starts.retain(|start| start + width <= from);
             starts.sort_unstable();
             starts.dedup();
@@ -131,13 +131,13 @@ impl Fold {
     /// bar's `received_at` must not be before that of the record that took it back.
     fn sort(&mut self) {
         let mut new = self.trades.split_off(self.sorted);
-        new.sort_by(Kept::order);
+        new.sort_by(CompactTrade::order);
         if let Some(first) = new.first() {
             // Only the trades from the earliest new one on have to be looked at again, mostly none.
             let from = self.trades.partition_point(|trade| trade.order(first).is_lt()).saturating_sub(1);
             let mut rest = self.trades.split_off(from);
             rest.append(&mut new);
-            rest.sort_by(Kept::order);
+            rest.sort_by(CompactTrade::order);
             rest.dedup_by(|later, earlier| later.is_same_trade(earlier));
             self.trades.append(&mut rest);
         }
@@ -152,7 +152,7 @@ impl Fold {
 
     /// The bar that starts at `start`. `trades` begins with the first trade at or after `start`. `None` if no trade may
     /// be its open.
-    fn bar(&self, trades: &[Kept], start: i64, width_s: u32) -> Option<Bar> {
+    fn bar(&self, trades: &[CompactTrade], start: i64, width_s: u32) -> Option<Bar> {
         let end = start + micros(width_s);
         let (mut open, mut close) = (None, 0.0);
         let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
@@ -190,12 +190,12 @@ impl Fold {
     }
 
     /// Trades before this time no longer change any bar.
-    fn evicted_before(&self) -> i64 {
+    fn open_from(&self) -> i64 {
         self.widths.open_from(self.watermark, self.lateness)
     }
 
     fn evict(&mut self) {
-        let before = self.evicted_before();
+        let before = self.open_from();
         let evicted = self.trades.partition_point(|trade| trade.at < before);
         // `drain` moves all trades that stay, so it is only called when most of them go.
         if evicted > self.trades.len() / 2 {

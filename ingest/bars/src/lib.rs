@@ -28,8 +28,8 @@
 //! ```
 
 mod checkpoint;
+mod compact_trade;
 mod fold;
-mod kept;
 mod partition;
 mod widths;
 

@@ -1,8 +1,8 @@
 //! One partition of the topic `trades`: the folds of its symbols, and from where it has to be read again.
 
-use crate::checkpoint::{Checkpoint, Known, Progress};
+use crate::checkpoint::{Checkpoint, SourceState, TradeCompleteness};
 use crate::fold::{Arrival, Fold};
-use crate::widths::Widths;
+use crate::widths::{Widths, lateness_micros};
 use foldhash::fast::FixedState;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, VecDeque};
@@ -25,16 +25,16 @@ pub struct FoldRules {
 impl FoldRules {
     /// In microseconds.
     pub(crate) fn lateness(&self) -> i64 {
-        i64::try_from(self.lateness.as_micros().max(0)).unwrap_or(i64::MAX / 4)
+        lateness_micros(self.lateness)
     }
 }
 
 /// The folds of one partition. Each run and source has folds of its own.
 ///
 /// The bars are a function of the records: records that are read again after a restart give the same bars. Bars that
-/// were given out before the last commit are not given out again, and neither is a bar that overlaps a [`Gap`] of its
+/// were emitted before the last commit are not emitted again, and neither is a bar that overlaps a [`Gap`] of its
 /// source. If the earlier records of a source are not known, because somebody moved offsets by hand, for example, it
-/// has no bars until its watermark is 20 minutes after the first one that was read.
+/// has no bars until its watermark is 20 minutes (`checkpoint::UNKNOWN_FOR_MICROS`) after the first one that was read.
 #[derive(Debug)]
 pub struct Partition {
     rules: FoldRules,
@@ -52,16 +52,16 @@ pub struct Partition {
 struct Stream {
     run: Run,
     source: String,
-    progress: Progress,
-    instruments: HashMap<Symbol, Instrument, FixedState>,
+    completeness: TradeCompleteness,
+    folds: HashMap<Symbol, SymbolFold, FixedState>,
     /// In the open segment, the time of the latest trade that counts.
     latest: i64,
     /// Offset of the last record.
-    seen: u64,
+    last_offset: u64,
 }
 
 #[derive(Debug)]
-struct Instrument {
+struct SymbolFold {
     fold: Fold,
     /// Its trades on this partition are copies, and so are its bars.
     is_copy: bool,
@@ -73,7 +73,7 @@ struct Segment {
     /// Offset of the first.
     from: u64,
     /// What was known of each source just before.
-    before: Vec<Known>,
+    before: Vec<SourceState>,
     /// Of each source, the time of the latest trade that counts.
     latest: Vec<(Run, String, i64)>,
 }
@@ -84,8 +84,10 @@ impl Partition {
     pub fn resume(rules: FoldRules, committed: u64, metadata: &str) -> Self {
         let checkpoint = Checkpoint::decode(metadata);
         let next = checkpoint.as_ref().map_or(committed, |checkpoint| checkpoint.rewind.min(committed));
-        let known = checkpoint.map(|checkpoint| checkpoint.known(&rules)).unwrap_or_default();
-        let stream = |known: &Known| Stream::new(known.run.clone(), known.source.clone(), known.progress.clone(), next);
+        let known = checkpoint.map(|checkpoint| checkpoint.source_states(&rules)).unwrap_or_default();
+        let stream = |known: &SourceState| {
+            Stream::new(known.run.clone(), known.source.clone(), known.completeness.clone(), next)
+        };
         let streams = known.iter().map(stream).collect();
         let segments = VecDeque::from([Segment { from: next, before: known, latest: Vec::new() }]);
         Self { rules, streams, segments, committed, next, late: 0 }
@@ -108,42 +110,42 @@ impl Partition {
             Some((run, Print::Gap(gap))) => self.gap(offset, &run, &gap),
             Some((run, Print::Watermark(watermark))) => {
                 let out = self.watermark(offset, &run, watermark);
-                return if self.is_known(offset) { Vec::new() } else { out };
+                return if self.is_committed(offset) { Vec::new() } else { out };
             }
         }
         Vec::new()
     }
 
     /// Whether a record was committed before: it only rebuilds the state.
-    pub fn is_known(&self, offset: u64) -> bool {
+    pub fn is_committed(&self, offset: u64) -> bool {
         offset < self.committed
     }
 
     fn trade(&mut self, offset: u64, run: &Run, trade: SourceTrade, is_copy: bool) {
         let SourceTrade { source, trade } = trade;
-        let is_known = self.is_known(offset);
+        let is_committed = self.is_committed(offset);
         let stream = stream(&mut self.streams, offset, run, &source);
-        let instrument = match stream.instruments.get_mut(&trade.symbol) {
-            Some(instrument) => instrument,
+        let symbol_fold = match stream.folds.get_mut(&trade.symbol) {
+            Some(symbol_fold) => symbol_fold,
             None => {
                 let mut fold = Fold::new(trade.symbol.clone(), self.rules.widths.clone(), self.rules.lateness);
                 // No trade of the symbol is in memory. Its fold starts at the source's watermark, so that trades which
                 // are too late are refused.
-                if let Some(at) = stream.progress.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
+                if let Some(at) = stream.completeness.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
                     fold.watermark(at);
                 }
-                stream.instruments.entry(trade.symbol.clone()).or_insert(Instrument { fold, is_copy })
+                stream.folds.entry(trade.symbol.clone()).or_insert(SymbolFold { fold, is_copy })
             }
         };
-        match instrument.fold.trade(&trade) {
+        match symbol_fold.fold.trade(&trade) {
             Arrival::Counts => stream.latest = stream.latest.max(trade.at.as_microsecond()),
-            Arrival::TooLate => self.late += u64::from(!is_known),
+            Arrival::TooLate => self.late += u64::from(!is_committed),
         }
     }
 
     fn gap(&mut self, offset: u64, run: &Run, gap: &Gap) {
         let stream = stream(&mut self.streams, offset, run, &gap.source);
-        stream.progress.add_gap(gap.from.as_microsecond(), gap.to.as_microsecond());
+        stream.completeness.add_gap(gap.from.as_microsecond(), gap.to.as_microsecond());
     }
 
     fn watermark(&mut self, offset: u64, run: &Run, watermark: Watermark) -> Vec<Tape> {
@@ -161,17 +163,17 @@ impl Partition {
     }
 
     /// What is known of each source now.
-    fn known(&self) -> Vec<Known> {
-        let known = |stream: &Stream| Known {
+    fn source_states(&self) -> Vec<SourceState> {
+        let known = |stream: &Stream| SourceState {
             run: stream.run.clone(),
             source: stream.source.clone(),
-            progress: stream.progress.clone(),
+            completeness: stream.completeness.clone(),
         };
         self.streams.iter().map(known).collect()
     }
 
     fn begin_segment(&mut self) {
-        let before = self.known();
+        let before = self.source_states();
         let open = self.segments.back_mut().expect("there is always one");
         for stream in self.streams.iter_mut().filter(|stream| stream.latest > i64::MIN) {
             open.latest.push((stream.run.clone(), stream.source.clone(), stream.latest));
@@ -186,7 +188,7 @@ impl Partition {
         let (streams, rules) = (&self.streams, &self.rules);
         let is_needed = |(run, source, latest): &(Run, String, i64)| {
             let stream = streams.iter().find(|stream| stream.source == *source && stream.run == *run);
-            stream.is_some_and(|stream| *latest >= stream.progress.open_from(rules))
+            stream.is_some_and(|stream| *latest >= stream.completeness.open_from(rules))
         };
         while self.segments.len() > 1 && !self.segments[0].latest.iter().any(is_needed) {
             self.segments.pop_front();
@@ -196,12 +198,12 @@ impl Partition {
     /// The next offset to commit, and the metadata that goes with it, once all that was returned so far is acknowledged.
     pub fn commit(&mut self) -> (u64, String) {
         let next = self.next;
-        self.streams.retain(|stream| stream.seen.saturating_add(MAX_SILENT_RECORDS) > next);
+        self.streams.retain(|stream| stream.last_offset.saturating_add(MAX_SILENT_RECORDS) > next);
         self.evict_segments();
         let has_trades = self.streams.iter().any(|stream| stream.latest > i64::MIN);
         if self.segments.len() == 1 && !has_trades {
             // No trade before `next` is needed to rebuild the state.
-            self.segments[0] = Segment { from: next, before: self.known(), latest: Vec::new() };
+            self.segments[0] = Segment { from: next, before: self.source_states(), latest: Vec::new() };
         }
         let oldest = &self.segments[0];
         let checkpoint = Checkpoint::new(&self.rules, oldest.from, &oldest.before);
@@ -215,7 +217,7 @@ impl Partition {
 
     /// Number of trades in memory.
     pub fn len(&self) -> usize {
-        let of = |stream: &Stream| stream.instruments.values().map(|instrument| instrument.fold.len()).sum::<usize>();
+        let of = |stream: &Stream| stream.folds.values().map(|symbol_fold| symbol_fold.fold.len()).sum::<usize>();
         self.streams.iter().map(of).sum()
     }
 
@@ -229,29 +231,29 @@ impl Partition {
 fn stream<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
     let at = streams.iter().position(|stream| stream.source == source && stream.run == *run);
     let at = at.unwrap_or_else(|| {
-        streams.push(Stream::new(run.clone(), source.to_owned(), Progress::default(), offset));
+        streams.push(Stream::new(run.clone(), source.to_owned(), TradeCompleteness::default(), offset));
         streams.len() - 1
     });
-    streams[at].seen = offset;
+    streams[at].last_offset = offset;
     &mut streams[at]
 }
 
 impl Stream {
-    fn new(run: Run, source: String, progress: Progress, seen: u64) -> Self {
-        let instruments = HashMap::with_hasher(FixedState::default());
-        Self { run, source, progress, instruments, latest: i64::MIN, seen }
+    fn new(run: Run, source: String, completeness: TradeCompleteness, last_offset: u64) -> Self {
+        let folds = HashMap::with_hasher(FixedState::default());
+        Self { run, source, completeness, folds, latest: i64::MIN, last_offset }
     }
 
     /// The bars that a watermark completes, and those that late trades have changed: by symbol, width and time.
     fn complete(&mut self, rules: &FoldRules, at: Timestamp) -> Vec<Tape> {
-        let at = self.progress.advance(at);
+        let at = self.completeness.advance(at);
         let mut bars: Vec<(Bar, bool)> = Vec::new();
-        for Instrument { fold, is_copy } in self.instruments.values_mut() {
+        for SymbolFold { fold, is_copy } in self.folds.values_mut() {
             bars.extend(fold.watermark(at).into_iter().map(|bar| (bar, *is_copy)));
         }
-        self.instruments.retain(|_, instrument| !instrument.fold.is_empty());
-        bars.retain(|(bar, _)| !self.progress.is_in_gap(bar.start.as_microsecond(), bar.end().as_microsecond()));
-        self.progress.forget_gaps(self.progress.open_from(rules));
+        self.folds.retain(|_, symbol_fold| !symbol_fold.fold.is_empty());
+        bars.retain(|(bar, _)| !self.completeness.is_in_gap(bar.start.as_microsecond(), bar.end().as_microsecond()));
+        self.completeness.evict_gaps(self.completeness.open_from(rules));
         bars.sort_by(|(a, _), (b, _)| (&a.symbol, a.width_s, a.start).cmp(&(&b.symbol, b.width_s, b.start)));
         bars.into_iter().map(|(bar, is_copy)| if is_copy { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }).collect()
     }

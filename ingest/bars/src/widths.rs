@@ -1,9 +1,8 @@
 //! The widths of the bars.
 
+use jiff::SignedDuration;
+use tapewire_core::Bar;
 use thiserror::Error;
-
-/// Seconds of a day.
-const DAY_S: u32 = 86_400;
 
 /// Widths of bars in seconds, in ascending order. Each divides a day, so that bars start at the same times every day
 /// (UTC).
@@ -30,7 +29,7 @@ impl Widths {
         let mut widths = seconds.to_vec();
         widths.sort_unstable();
         widths.dedup();
-        match widths.iter().find(|&&width| width == 0 || !DAY_S.is_multiple_of(width)) {
+        match widths.iter().find(|&&width| width == 0 || !Bar::DAY_S.is_multiple_of(width)) {
             Some(&width) => Err(WidthError::NotOfADay(width)),
             None if widths.is_empty() => Err(WidthError::Empty),
             None => Ok(Self(widths)),
@@ -59,6 +58,11 @@ impl Widths {
 /// The start of the interval of this width that `at` is in.
 pub(crate) fn floor(at: i64, width: i64) -> i64 {
     at.div_euclid(width).saturating_mul(width)
+}
+
+/// An allowed lateness in microseconds. One that is too long is cut, so that a watermark less it is a time.
+pub(crate) fn lateness_micros(lateness: SignedDuration) -> i64 {
+    i64::try_from(lateness.as_micros().max(0)).unwrap_or(i64::MAX / 4)
 }
 
 /// A width in microseconds.

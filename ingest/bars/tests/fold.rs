@@ -90,7 +90,7 @@ fn open_and_close_are_by_event_time_and_not_by_arrival() {
     assert_eq!((bar.volume, bar.trades, bar.start), (400.0, Some(4), at(0)));
     assert!((bar.vwap.unwrap() - 10.075).abs() < 1e-12);
     assert_eq!(bar.fault(), None);
-    // A trade at the end belongs to the next bar, and a bar is given out once.
+    // A trade at the end belongs to the next bar, and a bar is emitted once.
     fold.trade(&trade(60_000_000, 5, 11.0, 1.0));
     assert_eq!(fold.watermark(at(61_000_000)), []);
 }
@@ -151,7 +151,7 @@ fn a_trade_that_is_taken_back_never_counts() {
         assert_eq!((bars[0].open, bars[0].high, bars[0].close, bars[0].volume), (10.0, 10.5, 10.5, 130.0));
         assert_eq!(expected.get_or_insert(bars.clone()), &bars);
     }
-    // After the bar was given out, it is given out again without the trade.
+    // After the bar was emitted, it is emitted again without the trade.
     let mut fold = fold(&[60], 60);
     for trade in &records {
         fold.trade(trade);

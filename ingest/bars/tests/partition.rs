@@ -103,7 +103,7 @@ fn market() -> Vec<Print> {
 /// What a reader of `bars` has in the end: the last version of each bar, and the last watermark of each stream.
 #[derive(Debug, Default, PartialEq)]
 struct Held {
-    /// Bars may have been given out before.
+    /// Bars may have been emitted before.
     is_repeated: bool,
     bars: BTreeMap<(Symbol, u32, Timestamp), (bool, Bar)>,
     watermarks: BTreeMap<u32, Watermark>,
@@ -162,7 +162,7 @@ fn bars_are_those_of_the_trades_and_none_overlaps_a_gap() {
     assert_eq!((count(&held, "MKR", 60), count(&held, "ACME", 60), count(&held, "MKR", 300)), (13, 13, 1));
     assert_eq!((count(&held, "X:BTCUSD", 60), count(&held, "X:BTCUSD", 300)), (9, 1));
 
-    // Each bar that is given out is that of a plain computation.
+    // Each bar that is emitted is that of a plain computation.
     let mut taken: Vec<&String> = Vec::new();
     let mut trades: BTreeMap<&String, &Trade> = BTreeMap::new();
     for record in &records {
@@ -181,7 +181,7 @@ fn bars_are_those_of_the_trades_and_none_overlaps_a_gap() {
         of_bar.sort_by_key(|trade| (trade.at, trade.sequence));
         let priced: Vec<f64> = of_bar.iter().filter(|trade| trade.counts.open_close).map(|trade| trade.price).collect();
         if priced.is_empty() {
-            // All of them were taken back after the bar was given out.
+            // All of them were taken back after the bar was emitted.
             continue;
         }
         let volume: f64 = of_bar.iter().filter(|trade| trade.counts.volume).map(|trade| trade.size).sum();
@@ -209,7 +209,7 @@ fn killed_at_every_record_it_loses_and_doubles_nothing() {
         furthest = furthest.max(offset + 1 - start);
         partition = Partition::resume(rules(), next, &metadata);
         for (again, record) in records.iter().enumerate().take(offset + 1).skip(start) {
-            assert_eq!(step(&mut partition, again, record), [], "given out twice");
+            assert_eq!(step(&mut partition, again, record), [], "emitted twice");
         }
     }
     for (key, bar) in &expected.bars {
@@ -220,7 +220,7 @@ fn killed_at_every_record_it_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn what_was_given_out_and_not_committed_is_given_out_again_and_equal() {
+fn what_was_emitted_and_not_committed_is_emitted_again_and_equal() {
     let records = market();
     let expected = whole(&records);
     for kill_every in [7, 50, 333] {

@@ -1,7 +1,7 @@
 //! Bytes of a file that are read but not yet consumed, as UTF-8 where they are text.
 
 use crate::FormatError;
-use crate::compression::Source;
+use crate::compression::ByteSource;
 use memchr::{memchr, memchr_iter};
 use std::io::{ErrorKind, Read as _};
 
@@ -15,7 +15,7 @@ pub(crate) const KEPT_BYTES: usize = 64 << 10;
 const READ_BYTES: usize = 64 << 10;
 
 pub(crate) struct Buffer {
-    source: Source,
+    source: ByteSource,
     place: String,
     bytes: Vec<u8>,
     /// Bytes before this index are consumed.
@@ -35,7 +35,7 @@ pub(crate) enum Line {
 }
 
 impl Buffer {
-    pub fn new(source: Source, place: &str) -> Self {
+    pub fn new(source: ByteSource, place: &str) -> Self {
         Self { source, place: place.to_owned(), bytes: Vec::new(), start: 0, line: 1, rows: 0 }
     }
 

@@ -20,7 +20,7 @@ pub(crate) enum Compression {
 }
 
 /// A boxed source of bytes.
-pub(crate) type Source = Box<dyn Read + Send>;
+pub(crate) type ByteSource = Box<dyn Read + Send>;
 
 impl Compression {
     /// The magic number of each kind of compression.
@@ -53,10 +53,10 @@ impl Compression {
     /// A reader of the decompressed contents.
     ///
     /// # Errors
-    /// The decompressor can't be set up, for want of memory.
-    pub fn open(self, source: Source) -> io::Result<Source> {
+    /// There is not enough memory for the decompressor.
+    pub fn open(self, source: ByteSource) -> io::Result<ByteSource> {
         let buffered = BufReader::with_capacity(READ_BYTES, source);
-        let decoder: Source = match self {
+        let decoder: ByteSource = match self {
             Self::Gzip => Box::new(Gzip { decoder: Some(flate2::bufread::GzDecoder::new(buffered)) }),
             Self::Zstd => Box::new(zstd::Decoder::with_buffer(buffered)?),
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(buffered)),
@@ -138,7 +138,7 @@ impl std::error::Error for Fault {}
 
 /// A decompressor whose errors name the kind of compression.
 struct Named {
-    decoder: Source,
+    decoder: ByteSource,
     compression: Compression,
 }
 

@@ -29,8 +29,8 @@ pub struct Dialect {
 pub(crate) struct Delimited {
     records: Records,
     names: Vec<Arc<str>>,
-    /// How an error about the number of fields says where the expected number comes from, such as `the header has`.
-    wanted_by: &'static str,
+    /// The words of an error for where the expected number of fields is from: `the header has`.
+    count_source: &'static str,
     /// The first row of a file without header.
     first: Option<Result<Record, Broken>>,
 }
@@ -70,13 +70,13 @@ pub(crate) fn open(mut buffer: Buffer, options: &Options) -> Result<(Delimited, 
     };
     check_names(&names).map_err(wrong)?;
     let dialect = Dialect { separator, crlf, header: header.raw };
-    let wanted_by = match (options.header, given) {
+    let count_source = match (options.header, given) {
         (true, _) => "the header has",
         (false, Some(_)) => "names were given for",
         (false, None) => "the first row has",
     };
     let names = names.into_iter().map(Into::into).collect();
-    Ok((Delimited { records, names, wanted_by, first }, dialect))
+    Ok((Delimited { records, names, count_source, first }, dialect))
 }
 
 /// Refuses column names that occur twice, because such a name would be ambiguous. Several columns may have no name.
@@ -159,7 +159,7 @@ impl Delimited {
             if record.ends.len() != self.names.len() {
                 let (found, wanted) = (record.ends.len(), self.names.len());
                 let fields = if found == 1 { "field" } else { "fields" };
-                return Err(format!("{found} {fields} where {} {wanted}", self.wanted_by));
+                return Err(format!("{found} {fields} where {} {wanted}", self.count_source));
             }
             // The row is checked as a whole, so that the reason can say where in the row the fault is.
             encoding::text(&record.raw)?;

@@ -1,6 +1,6 @@
 //! Encodings: text in any encoding is converted to UTF-8.
 
-use crate::compression::Source;
+use crate::compression::ByteSource;
 use crate::{FormatError, Options};
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ fn without_mark(beginning: &[u8]) -> &'static Encoding {
 
 /// The contents in UTF-8, without a byte order mark. Contents in UTF-8 are passed on unchanged, even where they are not
 /// valid.
-pub(crate) fn utf8(source: Source, encoding: &'static Encoding, beginning: &[u8]) -> Source {
+pub(crate) fn utf8(source: ByteSource, encoding: &'static Encoding, beginning: &[u8]) -> ByteSource {
     if encoding == UTF_8 {
         let mark = if beginning.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         return Box::new(Skip { source, left: mark });
@@ -57,7 +57,7 @@ pub(crate) fn utf8(source: Source, encoding: &'static Encoding, beginning: &[u8]
 
 /// A source without its first few bytes.
 struct Skip {
-    source: Source,
+    source: ByteSource,
     left: usize,
 }
 
@@ -76,7 +76,7 @@ impl Read for Skip {
 
 /// Converts another encoding to UTF-8. What is not valid in it, such as half a surrogate pair, becomes U+FFFD.
 struct Transcoded {
-    source: Source,
+    source: ByteSource,
     decoder: Decoder,
     input: Vec<u8>,
     at: usize,

@@ -51,7 +51,7 @@ pub enum FormatError {
         place: String,
         /// Rows before, readable or not.
         rows: u64,
-        /// What is missing: `the gzip data has no end`.
+        /// What is missing: `its gzip data has no end`.
         what: String,
     },
     /// The file is damaged, and the rows after this point can't be found.

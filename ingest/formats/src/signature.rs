@@ -35,7 +35,7 @@ const REFUSED: &[(usize, &[u8], &str, &str)] = &[
 const SHEET: &str = "save the sheet as CSV (UTF-8)";
 
 /// Refuses contents of a kind that is not read.
-pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
+pub(crate) fn refuse_other_kinds(beginning: &[u8], place: &str) -> Result<(), FormatError> {
     let refused = |what: &str, remedy: &str| {
         Err(FormatError::Refused {
             place: place.to_owned(),
@@ -81,7 +81,7 @@ pub(crate) fn check(beginning: &[u8], place: &str) -> Result<(), FormatError> {
 }
 
 /// Refuses contents that should be UTF-8 text but have more control characters than any text has.
-pub(crate) fn check_text(beginning: &[u8], place: &str) -> Result<(), FormatError> {
+pub(crate) fn refuse_binary(beginning: &[u8], place: &str) -> Result<(), FormatError> {
     let controls = beginning.iter().filter(|byte| is_control(byte)).count();
     if beginning.len() < 64 || controls * 10 < beginning.len() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Where the bytes of a file come from, and what kind of file they are.
 
 use crate::buffer::Buffer;
-use crate::compression::{Compression, Source};
+use crate::compression::{ByteSource, Compression};
 use crate::{Format, FormatError, Options, encoding, signature};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -25,7 +25,7 @@ pub(crate) struct Input {
     pub position: Arc<AtomicU64>,
     /// The size of a file.
     pub total: Option<u64>,
-    source: Source,
+    source: ByteSource,
     /// The file itself, if it can be read in any order.
     file: Option<File>,
 }
@@ -57,7 +57,7 @@ impl Input {
     }
 
     /// Takes a stream.
-    pub fn stream(source: Source, place: &str) -> Self {
+    pub fn stream(source: ByteSource, place: &str) -> Self {
         let position = Arc::new(AtomicU64::new(0));
         let source = Box::new(Counted { source, position: position.clone() });
         Self { place: place.to_owned(), position, total: None, source, file: None }
@@ -98,10 +98,10 @@ impl Input {
                 remedy: "leave the format out, or give the one it has".into(),
             });
         }
-        signature::check(beginning, &place)?;
+        signature::refuse_other_kinds(beginning, &place)?;
         let encoding = encoding::of(beginning, options, &place)?;
         if encoding == encoding_rs::UTF_8 {
-            signature::check_text(beginning, &place)?;
+            signature::refuse_binary(beginning, &place)?;
         }
         let beginning: [u8; 4] = std::array::from_fn(|at| beginning.get(at).copied().unwrap_or_default());
         let text = encoding::utf8(Box::new(source), encoding, &beginning);
@@ -120,7 +120,7 @@ fn unseekable(place: String, layers: usize) -> FormatError {
 
 /// Counts the bytes that are read.
 struct Counted {
-    source: Source,
+    source: ByteSource,
     position: Arc<AtomicU64>,
 }
 
@@ -134,14 +134,14 @@ impl Read for Counted {
 
 /// A source whose beginning can be looked at.
 struct Peeked {
-    source: Source,
+    source: ByteSource,
     beginning: Vec<u8>,
     /// How many bytes of the beginning have been handed to the reader.
     given: usize,
 }
 
 impl Peeked {
-    fn new(source: Source) -> Self {
+    fn new(source: ByteSource) -> Self {
         Self { source, beginning: Vec::new(), given: 0 }
     }
 

@@ -119,8 +119,8 @@ impl Serialize for Value {
     }
 }
 
-/// Whether a text is one of the words that programs write for a missing text: pandas writes `NaN`. A headline is hardly ever
-/// `None`. An empty text is not such a word.
+/// Whether a text is one of the words that programs write for a missing text: pandas writes `NaN`. So a text `None` is
+/// taken for a missing one. An empty text is not such a word.
 pub fn is_missing_text(text: &str) -> bool {
     matches!(text.trim(), "null" | "NaN" | "nan" | "None" | "<NA>")
 }

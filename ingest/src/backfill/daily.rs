@@ -25,7 +25,7 @@ pub(super) fn placed(bar: &Bar, calendars: &Calendars, now: Timestamp) -> Result
             )
         })?;
     // Where a market does not close at night, days are those of UTC.
-    let (start, end) = match market.is_endless() {
+    let (start, end) = match market.is_round_the_clock() {
         true => (bar.start, bar.end()),
         false => (session.open, session.close),
     };

@@ -24,7 +24,7 @@ use crate::providers::{
     BarWidth, KnownFrom, NewsRequest, NewsSource, Page, PageGuard, PriceSource, ProvidersConfig, Reject,
 };
 use crate::state::StateFile;
-use crate::writer::{Sent, Stream, Writer};
+use crate::writer::{Sent, WatermarkStream, Writer};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -340,8 +340,8 @@ impl<Report: FnMut(&Progress) + Send> Backfill<Report> {
 
     /// Ends the run's streams, so that the join finalizes every row.
     async fn finish(mut self) -> Result<Filled, IngestError> {
-        self.writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
-        self.writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
+        self.writer.emit_tape_watermark(&WatermarkStream::prices(0, 1, ""), Watermark::END).await?;
+        self.writer.emit_news_watermark(&WatermarkStream::news(0, 1, ""), Watermark::END).await?;
         self.state.ended = true;
         self.file.save(&self.state).await?;
         Ok(Filled { sent: self.writer.take_sent(), ..self.filled })

@@ -94,12 +94,23 @@ impl ActionsFollower {
         let is_refused = matches!(error, IngestError::Provider(ProviderError::NotAuthorized { .. }));
         let every = self.config.actions_every;
         let wait = if is_refused { every } else { every.min(LONGEST_RETRY) };
-        tracing::warn!(
-            source = self.source.name(),
-            error = chain(error),
-            wait_s = wait.as_secs_f64(),
-            "splits and dividends could not be fetched; until they are, outcomes across a new one are not adjusted"
-        );
+        let (source, error, wait_s) = (self.source.name(), chain(error), wait.as_secs_f64());
+        if is_refused {
+            tracing::error!(
+                source,
+                error,
+                wait_s,
+                "the provider refuses the key for splits and dividends; until they are fetched, outcomes across a new one are \
+                 not adjusted; check the key and what your plan includes"
+            );
+        } else {
+            tracing::warn!(
+                source,
+                error,
+                wait_s,
+                "splits and dividends could not be fetched; until they are, outcomes across a new one are not adjusted"
+            );
+        }
         wait
     }
 
@@ -228,8 +239,8 @@ impl ActionsFollower {
                 source = self.source.name(),
                 error = chain(&error),
                 wait_s = wait.as_secs_f64(),
-                "fetching the {} failed; retrying",
-                request.list.name()
+                list = request.list.name(),
+                "fetching splits or dividends failed; retrying"
             );
             self.clock.sleep(wait).await;
         }

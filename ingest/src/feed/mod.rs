@@ -24,7 +24,7 @@ use crate::health::{SourceHealth, is_rejected};
 use crate::providers::{Frame, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::supervise::supervise;
-use crate::writer::{Stream, Writer};
+use crate::writer::{WatermarkStream, Writer};
 use actions::ActionsFollower;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -87,7 +87,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
     let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    run_reconfigurable(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose symbols change is connected again and fetches what it missed,
@@ -95,7 +95,7 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_watched<'a>(
+pub fn run_reconfigurable<'a>(
     configs: watch::Receiver<PricesConfig>,
     providers: &'a ProvidersConfig,
     state_folder: &'a Path,
@@ -109,9 +109,11 @@ pub fn run_watched<'a>(
         let wanted = |config: &PricesConfig| {
             let count = u32::try_from(config.sources.len()).expect("a list of names is short");
             let streams = (0..count).zip(&config.sources);
-            streams.map(|(index, name)| (name.clone(), (config.of(name), Stream::prices(index, count, name)))).collect()
+            streams
+                .map(|(index, name)| (name.clone(), (config.of(name), WatermarkStream::prices(index, count, name))))
+                .collect()
         };
-        let start = |name: &str, (config, stream): (PriceFeedConfig, Stream), stop: Shutdown| {
+        let start = |name: &str, (config, stream): (PriceFeedConfig, WatermarkStream), stop: Shutdown| {
             let source = providers.price_source(name, &clock)?;
             let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
             let feed = PriceFeed::new(config, source, stream, state_folder, producer, clock, readiness)?;
@@ -125,7 +127,7 @@ pub fn run_watched<'a>(
 pub struct PriceFeed {
     config: PriceFeedConfig,
     source: Arc<dyn PriceSource>,
-    stream: Stream,
+    stream: WatermarkStream,
     clock: Clock,
     writer: Writer,
     dead_letters: DeadLetters,
@@ -152,7 +154,7 @@ impl PriceFeed {
     pub fn new(
         config: PriceFeedConfig,
         source: Arc<dyn PriceSource>,
-        stream: Stream,
+        stream: WatermarkStream,
         state_folder: &Path,
         producer: Producer,
         clock: Clock,
@@ -160,7 +162,7 @@ impl PriceFeed {
     ) -> Result<Self, IngestError> {
         source.check(&config.subscription())?;
         let config = PriceFeedConfig { grace: config.grace.max(source.shows_within()), ..config };
-        let stream = stream.folding(config.fold_trades);
+        let stream = stream.with_folds(config.fold_trades);
         let file = format!("prices-{}.json", stream.source);
         let state = match stream.index {
             0 => StateFile::taking_over(state_folder, &file, "prices.json")?,

@@ -26,39 +26,39 @@ struct Left {
 /// The budget of one source.
 pub(super) struct Budget {
     /// Most requests that the bucket holds.
-    store: f64,
+    capacity: f64,
     /// Requests that come into the bucket each second.
-    fills: f64,
+    refill_per_s: f64,
     left: Left,
     state: StateFile<Left>,
 }
 
 impl Budget {
-    /// A budget of `a_day` requests, for a source of which each page takes `a_page`. What is left of it is read from
+    /// A budget of `per_day` requests, for a source of which each page takes `per_page`. What is left of it is read from
     /// the state file in `folder`; without one the bucket is full.
     ///
     /// # Errors
     /// [`IngestError::Config`] if one page takes as many requests as there are for a day; [`IngestError::State`].
-    pub fn new(source: &str, a_day: u32, a_page: u32, folder: &Path, now: Timestamp) -> Result<Self, IngestError> {
-        if a_page >= a_day {
+    pub fn new(source: &str, per_day: u32, per_page: u32, folder: &Path, now: Timestamp) -> Result<Self, IngestError> {
+        if per_page >= per_day {
             return Err(IngestError::Config(format!(
-                "news: requests_a_day = {a_day} is too low for {source}: one poll takes at least {a_page} requests"
+                "news: requests_a_day = {per_day} is too low for {source}: one poll takes at least {per_page} requests"
             )));
         }
-        let store = f64::from((a_day / 5).max(a_page));
+        let capacity = f64::from((per_day / 5).max(per_page));
         let state = StateFile::new(folder, &format!("budget-{source}.json"))?;
-        let left = state.load()?.unwrap_or(Left { requests: store, at: now });
-        Ok(Self { store, fills: (f64::from(a_day) - store) / DAY_S, left, state })
+        let left = state.load()?.unwrap_or(Left { requests: capacity, at: now });
+        Ok(Self { capacity, refill_per_s: (f64::from(per_day) - capacity) / DAY_S, left, state })
     }
 
     /// How long to wait before a poll begins.
     pub fn until_poll(&self, now: Timestamp) -> Duration {
-        self.until(self.store, now)
+        self.until(self.capacity, now)
     }
 
     /// How long to wait before a request that takes `requests`.
     pub fn until_request(&self, requests: u32, now: Timestamp) -> Duration {
-        self.until(f64::from(requests).min(self.store), now)
+        self.until(f64::from(requests).min(self.capacity), now)
     }
 
     /// Takes requests out of the bucket before they are made, or puts some back if `requests` is negative.
@@ -66,20 +66,20 @@ impl Budget {
     /// # Errors
     /// [`IngestError::State`].
     pub async fn spend(&mut self, requests: f64, now: Timestamp) -> Result<(), IngestError> {
-        self.left = Left { requests: (self.at(now) - requests).min(self.store), at: now };
+        self.left = Left { requests: (self.available(now) - requests).min(self.capacity), at: now };
         self.state.save(&self.left).await
     }
 
-    fn at(&self, now: Timestamp) -> f64 {
+    fn available(&self, now: Timestamp) -> f64 {
         // A clock that was set back fills nothing.
         let passed = now.duration_since(self.left.at).as_secs_f64().max(0.0);
-        (self.left.requests + passed * self.fills).min(self.store)
+        (self.left.requests + passed * self.refill_per_s).min(self.capacity)
     }
 
     fn until(&self, wanted: f64, now: Timestamp) -> Duration {
         // Rounding may leave the bucket a billionth of a request short.
-        let lacks = wanted - self.at(now) - 1e-9;
-        if lacks <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(lacks / self.fills) }
+        let missing = wanted - self.available(now) - 1e-9;
+        if missing <= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(missing / self.refill_per_s) }
     }
 }
 
@@ -93,8 +93,8 @@ mod tests {
         Timestamp::from_second(1_748_872_800 + second).unwrap()
     }
 
-    fn budget(folder: &Path, a_day: u32, a_page: u32, now: Timestamp) -> Budget {
-        Budget::new("wire", a_day, a_page, folder, now).unwrap()
+    fn budget(folder: &Path, per_day: u32, per_page: u32, now: Timestamp) -> Budget {
+        Budget::new("wire", per_day, per_page, folder, now).unwrap()
     }
 
     /// Polls as often as allowed, with one or two requests each. Every seventh poll follows a restart, without the
@@ -125,8 +125,8 @@ mod tests {
         }
         assert!(most <= 25, "{most}");
         let days = now.duration_since(at(0)).as_secs_f64() / DAY_S;
-        let a_day = f64::from(total) / days;
-        assert!((19.5..=25.0).contains(&a_day), "{a_day} requests a day");
+        let per_day = f64::from(total) / days;
+        assert!((19.5..=25.0).contains(&per_day), "{per_day} requests a day");
     }
 
     #[tokio::test]

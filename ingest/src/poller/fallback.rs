@@ -33,26 +33,32 @@ impl Primary {
 
 impl NewsPoller {
     /// Whether the source that this one stands in for works, so that this one has nothing to do.
-    pub(super) async fn stands_by(&mut self) -> Result<bool, IngestError> {
+    pub(super) async fn stand_by_if_primary_works(&mut self) -> Result<bool, IngestError> {
         let Some(primary) = &self.primary else { return Ok(false) };
-        let primary = primary.health();
+        let (name, health) = (primary.name.clone(), primary.health());
         let source = self.source_label();
-        let Some(primary) = primary.filter(SourceHealth::has_failed) else {
-            if self.stands_in_from.take().is_some() {
+        let Some(primary) = health.filter(SourceHealth::has_failed) else {
+            if self.takeover_from.take().is_some() {
                 tracing::info!(
                     source,
-                    "the source that this one stands in for works again; this one is no longer polled"
+                    primary = name,
+                    "the primary source works again; its fallback is no longer polled"
                 );
                 self.unfinished = None;
             }
-            self.health.stands_by().await?;
+            self.health.emit_standing_by().await?;
             return Ok(true);
         };
-        if self.stands_in_from.is_none() {
+        if self.takeover_from.is_none() {
             // Without a watermark of this process nobody knows how far the other came.
             let from = primary.watermark().unwrap_or(Timestamp::MIN);
-            tracing::info!(source, %from, "the source that this one stands in for has failed; this one is polled instead");
-            self.stands_in_from = Some(from);
+            tracing::info!(
+                source,
+                primary = name,
+                %from,
+                "the primary source has failed; its fallback is polled from where the primary ended"
+            );
+            self.takeover_from = Some(from);
         }
         Ok(false)
     }

@@ -16,8 +16,8 @@
 mod budget;
 mod config;
 mod fallback;
+mod known_rejects;
 mod progress;
-mod rejected;
 
 pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
@@ -27,14 +27,14 @@ use crate::health::{SourceHealth, is_rejected};
 use crate::providers::{NewsRequest, NewsSource, Page, PageGuard, ProviderError, ProvidersConfig, Reject};
 use crate::state::StateFile;
 use crate::supervise::supervise;
-use crate::writer::{Stream, Writer};
+use crate::writer::{WatermarkStream, Writer};
 use budget::Budget;
 use fallback::{Healths, Primary};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use known_rejects::KnownRejects;
 use progress::PollProgress;
-use rejected::Rejected;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), IngestError> {
     let (_sender, configs) = watch::channel(config.clone());
-    run_watched(configs, providers, state_folder, producer, clock, readiness, shutdown).await
+    run_reconfigurable(configs, providers, state_folder, producer, clock, readiness, shutdown).await
 }
 
 /// As [`run`], with settings that may change: a source whose settings change goes on where its state file says, the others
@@ -101,7 +101,7 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_watched<'a>(
+pub fn run_reconfigurable<'a>(
     configs: watch::Receiver<NewsConfig>,
     providers: &'a ProvidersConfig,
     state_folder: &'a Path,
@@ -117,20 +117,21 @@ pub fn run_watched<'a>(
             let streams = (0..count).zip(&config.sources);
             let settings = |(index, name): (u32, &String)| {
                 let primary = config.primary_of(name).map(str::to_owned);
-                (name.clone(), (config.of(name), Stream::news(index, count, name), primary))
+                (name.clone(), (config.of(name), WatermarkStream::news(index, count, name), primary))
             };
             streams.map(settings).collect()
         };
         let healths = Healths::default();
-        let start =
-            |name: &str, (config, stream, primary): (NewsPollerConfig, Stream, Option<String>), stop: Shutdown| {
-                let source = config.source(name, providers, &clock)?;
-                let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
-                let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
-                healths.insert(name, poller.health.clone());
-                poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
-                Ok(poller.run(stop).boxed())
-            };
+        let start = |name: &str,
+                     (config, stream, primary): (NewsPollerConfig, WatermarkStream, Option<String>),
+                     stop: Shutdown| {
+            let source = config.source(name, providers, &clock)?;
+            let (producer, clock, readiness) = (producer.clone(), clock.clone(), readiness.clone());
+            let mut poller = NewsPoller::new(config, source, stream, state_folder, producer, clock, readiness)?;
+            healths.insert(name, poller.health.clone());
+            poller.primary = primary.map(|name| Primary { name, healths: healths.clone() });
+            Ok(poller.run(stop).boxed())
+        };
         supervise(configs, wanted, start, shutdown).await
     })
 }
@@ -139,7 +140,7 @@ pub fn run_watched<'a>(
 pub struct NewsPoller {
     config: NewsPollerConfig,
     source: Arc<dyn NewsSource>,
-    stream: Stream,
+    stream: WatermarkStream,
     writer: Writer,
     dead_letters: DeadLetters,
     clock: Clock,
@@ -148,7 +149,7 @@ pub struct NewsPoller {
     polls: u64,
     state: StateFile<PollProgress>,
     health: SourceHealth,
-    rejected: Rejected,
+    known_rejects: KnownRejects,
     /// A poll that failed between two pages.
     unfinished: Option<Unfinished>,
     emitted: Option<Timestamp>,
@@ -156,8 +157,8 @@ pub struct NewsPoller {
     budget: Option<Budget>,
     /// The source that this one stands in for.
     primary: Option<Primary>,
-    /// While it stands in for another: how far that one came.
-    stands_in_from: Option<Timestamp>,
+    /// While the primary has failed: how far it had been followed.
+    takeover_from: Option<Timestamp>,
 }
 
 /// How long to wait before the next poll.
@@ -185,7 +186,7 @@ impl NewsPoller {
     pub fn new(
         config: NewsPollerConfig,
         source: Arc<dyn NewsSource>,
-        stream: Stream,
+        stream: WatermarkStream,
         state_folder: &Path,
         producer: Producer,
         clock: Clock,
@@ -201,14 +202,14 @@ impl NewsPoller {
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
         let budget = match config.requests_a_day.or(source.requests_a_day()) {
             None | Some(0) => None,
-            Some(a_day) => {
-                Some(Budget::new(&stream.source, a_day, source.requests_a_page(), state_folder, clock.now())?)
+            Some(per_day) => {
+                Some(Budget::new(&stream.source, per_day, source.requests_a_page(), state_folder, clock.now())?)
             }
         };
         Ok(Self {
             budget,
             primary: None,
-            stands_in_from: None,
+            takeover_from: None,
             dead_letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE).of_run(&Run::live()),
             progress: state.load()?.unwrap_or_default(),
             polls: 0,
@@ -219,7 +220,7 @@ impl NewsPoller {
             clock,
             state,
             health,
-            rejected: Rejected::default(),
+            known_rejects: KnownRejects::default(),
             unfinished: None,
             emitted: None,
         })
@@ -234,7 +235,7 @@ impl NewsPoller {
             self.health.waiting("the first poll is not complete");
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
             loop {
-                match self.stands_by().await? {
+                match self.stand_by_if_primary_works().await? {
                     true => self.clock.sleep(self.config.every).await,
                     false => match self.poll_or_wait(&mut backoff).await? {
                         Wait::AtMost(wait) => tokio::select! {
@@ -343,7 +344,7 @@ impl NewsPoller {
             let next = at.pages.next(&self.stream.source, &page, |article| (article.id.clone(), article.revision))?;
             at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
             let Some(next) = next else {
-                self.rejected.extend(at.rejected);
+                self.known_rejects.extend(at.rejected);
                 self.emit_watermark(at.began).await?;
                 return Ok(polled);
             };
@@ -358,11 +359,7 @@ impl NewsPoller {
         let wait = budget.until_request(expected, self.clock.now());
         if !wait.is_zero() {
             let (source, wait_s) = (&self.stream.source, wait.as_secs());
-            tracing::info!(
-                source,
-                wait_s,
-                "the requests of the day are used up; the next one is made as soon as one is left"
-            );
+            tracing::info!(source, wait_s, "no request is left in the daily budget for now; the next page waits");
             self.clock.sleep(wait).await;
         }
         // Before the request: a crash must not make it one that was not counted.
@@ -379,7 +376,7 @@ impl NewsPoller {
     fn begin(&mut self) -> Unfinished {
         let began = self.clock.now();
         let overlap = SignedDuration::try_from(self.config.overlap).unwrap_or(SignedDuration::MAX);
-        let others = self.stands_in_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
+        let others = self.takeover_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
         // Poll 0 looks back as far as late articles are looked for.
         let number = if self.source.is_read_whole() { 0 } else { self.polls };
         let since = self.progress.query_from(began, number, &self.config).max(others.unwrap_or(Timestamp::MIN));
@@ -428,7 +425,7 @@ impl NewsPoller {
 
     async fn publish_rejects(&self, page: &Page<Article>) -> Result<usize, IngestError> {
         let origin = format!("{} {}", self.stream.source, page.origin);
-        let new = page.rejects.iter().filter(|reject| !self.rejected.contains(&reject.bytes));
+        let new = page.rejects.iter().filter(|reject| !self.known_rejects.contains(&reject.bytes));
         let mut published = 0;
         for Reject { reason, bytes } in new {
             self.dead_letters.publish(&origin, reason, bytes).await?;

@@ -9,7 +9,7 @@ use tapewire_core::{Article, Symbol};
 
 /// Most articles that are remembered. A poll does not begin before the oldest of them, unless the overlap reaches
 /// further back: then some are sent again, which is harmless.
-const REMEMBERED: usize = 50_000;
+const MAX_ARTICLES: usize = 50_000;
 
 /// When the newest article was published, and the articles already sent that a later poll can see again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,10 +94,10 @@ impl PollProgress {
     fn evict(&mut self, look_back: Duration) {
         let Some(watermark) = self.watermark else { return };
         self.evict_before(before(watermark, look_back.saturating_add(Duration::from_secs(1))));
-        if self.sent.len() > REMEMBERED {
+        if self.sent.len() > MAX_ARTICLES {
             let mut times: Vec<Timestamp> = self.sent.values().map(|sent| sent.published_at).collect();
             times.sort_unstable();
-            self.evict_before(times[times.len() - REMEMBERED]);
+            self.evict_before(times[times.len() - MAX_ARTICLES]);
         }
     }
 

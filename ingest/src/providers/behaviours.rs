@@ -155,7 +155,7 @@ async fn each_connection_logs_in_and_subscribes_again() {
             let mut connection = source.connect(&case.subscription()).await.unwrap();
             assert!(connection.next().await.unwrap_err().is_retryable(), "{}", case.kind);
         }
-        let heard = stream.heard();
+        let heard = stream.received();
         let (first, second) = heard.split_at(heard.len() / 2);
         assert!(first == second && !first.is_empty(), "{}: {heard:?}", case.kind);
     }

@@ -169,7 +169,7 @@ impl Stream {
     }
 
     /// What all connections have sent.
-    pub fn heard(&self) -> Vec<String> {
+    pub fn received(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }

@@ -17,8 +17,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects within `login_timeout`. A connection on which nothing comes for `silence_timeout`, not even the answer to
-    /// our pings, is given up.
+    /// Connects within `login_timeout`. A connection on which nothing comes, not even the answer to our pings, is given up
+    /// after `silence_timeout`, or a third later.
     ///
     /// # Errors
     /// Any [`ProviderError`] of the websocket.
@@ -91,8 +91,8 @@ impl Socket {
         ProviderError::Closed { provider: self.provider.clone(), reason }
     }
 
-    /// The next message. Outside trading hours nothing comes for hours, so a ping is sent on a quiet connection, which
-    /// ends with an error when not even the ping is answered.
+    /// The next message. Outside trading hours nothing comes for hours, so a ping is sent on a quiet connection. If not
+    /// even the ping is answered, it ends with an error after `silence_timeout`, or a third later.
     ///
     /// # Errors
     /// Any [`ProviderError`] of the websocket: the connection is over then.

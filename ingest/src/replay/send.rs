@@ -4,7 +4,7 @@ use super::prepare::Prepared;
 use super::source::Rejected;
 use super::{ReplayProgress, STAGE, Stage};
 use crate::IngestError;
-use crate::writer::{Sent, Stream, Writer};
+use crate::writer::{Sent, WatermarkStream, Writer};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use tapewire_bus::{DeadLetters, Producer};
@@ -118,8 +118,8 @@ impl Prepared {
         }
         // The end of both streams: no more records of the run follow, so the join can finalize every row. The watermark
         // has no name, because a replay is the only source of its run.
-        writer.emit_tape_watermark(&Stream::prices(0, 1, ""), Watermark::END).await?;
-        writer.emit_news_watermark(&Stream::news(0, 1, ""), Watermark::END).await?;
+        writer.emit_tape_watermark(&WatermarkStream::prices(0, 1, ""), Watermark::END).await?;
+        writer.emit_news_watermark(&WatermarkStream::news(0, 1, ""), Watermark::END).await?;
         Ok(Summary { sent: writer.take_sent(), ..summary })
     }
 

@@ -145,7 +145,7 @@ async fn a_watermark_of_trades_goes_to_its_own_partition_of_bars() {
     let kafka = Kafka::start("idle-fold").await;
     let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
     let running = stage(&kafka, &provider);
-    let stream = Stream::prices(1, 2, "finnhub").folding(true);
+    let stream = WatermarkStream::prices(1, 2, "finnhub").with_folds(true);
     let mut writer = tapewire_ingest::writer::Writer::new(kafka.producer.clone(), tapewire_core::Run::live(), []);
     let at = time(ORIGIN);
     writer.emit_tape_watermark(&stream, at).await.unwrap();

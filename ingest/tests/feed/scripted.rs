@@ -14,7 +14,7 @@ use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::providers::{
     BarsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Subscription,
 };
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::task::JoinHandle;
 
@@ -97,7 +97,8 @@ impl Running {
         let source = Scripted { answer, clock: clock.clone(), requests: Arc::default(), connections: Arc::default() };
         let config = PricesConfig { sources: vec![NAME.into()], ..PricesConfig::default() }.of(NAME);
         assert_eq!(config.reference, Some(symbol("SPY")));
-        let (stream, producer, shared) = (Stream::prices(0, 1, NAME), kafka.producer.clone(), Arc::new(source.clone()));
+        let (stream, producer, shared) =
+            (WatermarkStream::prices(0, 1, NAME), kafka.producer.clone(), Arc::new(source.clone()));
         let feed = PriceFeed::new(config, shared, stream, state, producer, clock, Readiness::default()).unwrap();
         Self { task: tokio::spawn(feed.run(shutdown.clone())), source, shutdown }
     }

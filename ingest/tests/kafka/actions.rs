@@ -18,7 +18,7 @@ use tapewire_ingest::providers::{
     Subscription,
 };
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 /// The day before the simulated split.
@@ -83,7 +83,7 @@ async fn the_simulated_providers_actions_are_sent_before_its_bars_and_then_regul
             ..PricesConfig::default()
         };
         let source = provider.providers.price_source(SIMULATED, &provider.clock).unwrap();
-        let (stream, producer) = (Stream::prices(0, 1, SIMULATED), kafka.producer.clone());
+        let (stream, producer) = (WatermarkStream::prices(0, 1, SIMULATED), kafka.producer.clone());
         let (config, clock) = (config.of(SIMULATED), provider.clock.clone());
         let feed = PriceFeed::new(config, source, stream, state.path(), producer, clock, Readiness::default()).unwrap();
         let shutdown = Shutdown::new();
@@ -205,7 +205,7 @@ async fn follow(
 ) {
     let clock = clock.clone();
     let source = Arc::new(Scripted { show: Box::new(show), clock: clock.clone(), asked: Mutex::default() });
-    let (stream, producer) = (Stream::prices(0, 1, "desk"), kafka.producer.clone());
+    let (stream, producer) = (WatermarkStream::prices(0, 1, "desk"), kafka.producer.clone());
     let feed = PriceFeed::new(config(), source.clone(), stream, state, producer, clock, Readiness::default()).unwrap();
     let shutdown = Shutdown::new();
     let running = tokio::spawn(feed.run(shutdown.clone()));

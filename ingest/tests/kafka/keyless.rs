@@ -15,7 +15,7 @@ use tapewire_ingest::feed::{PriceFeed, PricesConfig};
 use tapewire_ingest::poller::{NewsConfig, NewsPoller};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::providers::finding::CompanyFinder;
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::net::TcpListener;
 
@@ -67,7 +67,8 @@ async fn an_article_of_a_feed_is_sent_once_also_across_a_restart_and_an_edit_onc
     let clock = Clock::accelerated(time("2025-06-02T14:00:00Z"), 1.0);
     let poller = || {
         let source = providers.news_source("globenewswire", &clock).unwrap();
-        let (config, stream) = (NewsConfig::default().of("globenewswire"), Stream::news(0, 1, "globenewswire"));
+        let (config, stream) =
+            (NewsConfig::default().of("globenewswire"), WatermarkStream::news(0, 1, "globenewswire"));
         let (producer, clock) = (kafka.producer.clone(), clock.clone());
         NewsPoller::new(config, source, stream, state.path(), producer, clock, Readiness::default()).unwrap()
     };
@@ -137,7 +138,7 @@ async fn bars_of_the_past_and_of_the_stream_are_one_tape_and_no_open_candle_is_o
     let state = tempfile::tempdir().unwrap();
     let source = providers.price_source("binance", &clock).unwrap();
     let (producer, readiness) = (kafka.producer.clone(), Readiness::default());
-    let stream = Stream::prices(0, 1, "binance");
+    let stream = WatermarkStream::prices(0, 1, "binance");
     let feed = PriceFeed::new(config.of("binance"), source, stream, state.path(), producer, clock, readiness).unwrap();
     let running = tokio::spawn(feed.run(shutdown.clone()));
     // The connection breaks after each round, and is opened and subscribed again.
@@ -230,7 +231,7 @@ async fn the_requests_of_a_day_are_counted_across_a_restart() {
     let clock = Clock::accelerated(time("2025-06-02T14:00:00Z"), 1.0);
     let poller = || {
         let source = providers.news_source("globenewswire", &clock).unwrap();
-        let (stream, producer) = (Stream::news(0, 1, "globenewswire"), kafka.producer.clone());
+        let (stream, producer) = (WatermarkStream::news(0, 1, "globenewswire"), kafka.producer.clone());
         let readiness = Readiness::default();
         NewsPoller::new(config.of("globenewswire"), source, stream, state.path(), producer, clock.clone(), readiness)
             .unwrap()
@@ -277,7 +278,8 @@ async fn a_minute_of_polled_bars_is_promised_only_once_its_bars_are_sent_and_set
         toml::from_str("sources = ['yahoo']\nsymbols = ['AAPL', 'BRK.B', 'MSFT']\nwarmup = '31m'").unwrap();
     let state = tempfile::tempdir().unwrap();
     let source = providers.price_source("yahoo", &clock).unwrap();
-    let (producer, readiness, stream) = (kafka.producer.clone(), Readiness::default(), Stream::prices(0, 1, "yahoo"));
+    let (producer, readiness, stream) =
+        (kafka.producer.clone(), Readiness::default(), WatermarkStream::prices(0, 1, "yahoo"));
     let feed =
         PriceFeed::new(config.of("yahoo"), source, stream, state.path(), producer, clock.clone(), readiness).unwrap();
     let running = tokio::spawn(feed.run(shutdown.clone()));

@@ -24,7 +24,7 @@ use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_ingest::simulate::stories::{self, Story};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 /// A Tuesday night in New York.
@@ -126,7 +126,7 @@ fn poller(kafka: &Kafka, providers: &ProvidersConfig, clock: &Clock, state: &std
     let (source, producer) = (providers.news_source(SIMULATED, clock).unwrap(), kafka.producer.clone());
     // The clock is so fast that a poll takes minutes of it.
     let config = NewsPollerConfig { overlap: Duration::from_secs(3 * 3600), ..NewsPollerConfig::default() };
-    let stream = Stream::news(0, 1, SIMULATED);
+    let stream = WatermarkStream::news(0, 1, SIMULATED);
     NewsPoller::new(config, source, stream, state, producer, clock.clone(), Readiness::default()).unwrap()
 }
 

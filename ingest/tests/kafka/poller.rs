@@ -12,7 +12,7 @@ use tapewire_ingest::poller::{NewsPoller, NewsPollerConfig};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::simulate::stories::Story;
 use tapewire_ingest::simulate::{Faults, SimulatorConfig};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 
 const ORIGIN: &str = "2025-06-04T15:00:00Z";
@@ -43,7 +43,7 @@ fn reporting_poller(
     let mut providers = providers.clone();
     providers.set(SIMULATED, "news_page_size", 7);
     let source = providers.news_source(SIMULATED, clock).unwrap();
-    let (stream, producer) = (Stream::news(0, 1, SIMULATED), kafka.producer.clone());
+    let (stream, producer) = (WatermarkStream::news(0, 1, SIMULATED), kafka.producer.clone());
     NewsPoller::new(config(), source, stream, state, producer, clock.clone(), readiness).unwrap()
 }
 

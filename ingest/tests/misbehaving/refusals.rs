@@ -16,7 +16,7 @@ use tapewire_core::Article;
 use tapewire_ingest::IngestError;
 use tapewire_ingest::poller::{NewsConfig, NewsPoller, NewsPollerConfig};
 use tapewire_ingest::providers::{ApiKey, NewsRequest, NewsSource, Page, ProviderError, ProvidersConfig};
-use tapewire_ingest::writer::Stream;
+use tapewire_ingest::writer::WatermarkStream;
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tokio::task::JoinHandle;
 
@@ -78,7 +78,7 @@ impl Running {
         let requests = Arc::new(AtomicUsize::new(0));
         let source =
             Arc::new(Scripted { answer, clock: clock.clone(), requests: Arc::clone(&requests), requests_a_page });
-        let (stream, producer) = (Stream::news(0, 1, NAME), kafka.producer.clone());
+        let (stream, producer) = (WatermarkStream::news(0, 1, NAME), kafka.producer.clone());
         let config = NewsPollerConfig::default();
         let poller = NewsPoller::new(config, source, stream, state, producer, clock, Readiness::default()).unwrap();
         Self { task: tokio::spawn(poller.run(shutdown.clone())), requests, shutdown }

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertsConfig {
-    /// Time from one look at the tables to the next.
+    /// Time from one check of the tables to the next.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     #[schemars(with = "jiff::SignedDuration")]
     pub every: Duration,

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tapewire_store::alerts::{AlertRow, Anomaly, Shock};
+use tapewire_store::alerts::{AlertRow, Anomaly, SentimentShock};
 use tapewire_store::sources::SourceKind;
 
 /// What an alert is about.
@@ -65,9 +65,9 @@ impl From<&Anomaly> for Alert {
     }
 }
 
-impl From<&Shock> for Alert {
-    fn from(found: &Shock) -> Self {
-        let Shock { symbol, at, articles, mean, usual, z, title } = found;
+impl From<&SentimentShock> for Alert {
+    fn from(found: &SentimentShock) -> Self {
+        let SentimentShock { symbol, at, articles, mean, usual, z, title } = found;
         let text = format!(
             "{symbol}: the mean score of {articles} headlines is {mean:+.2}, usually {usual:+.2}: {:.1} standard deviations. \
              {title}",
@@ -124,9 +124,9 @@ impl Alert {
 
 /// What was sent where, and when last.
 #[derive(Debug, Clone, Default)]
-pub struct Sent(BTreeMap<(String, String, String), (Timestamp, Timestamp)>);
+pub struct SentAlerts(BTreeMap<(String, String, String), (Timestamp, Timestamp)>);
 
-impl Sent {
+impl SentAlerts {
     /// Notes that an alert was sent.
     pub fn note(&mut self, row: &AlertRow) {
         let key = (row.target.clone(), row.kind.clone(), row.subject.clone());
@@ -136,7 +136,7 @@ impl Sent {
     }
 
     /// Of some alerts, those that are to be sent to a target now: of each kind and subject the latest, if it is about
-    /// something later than what was sent, and nothing was sent within `quiet`.
+    /// something later than what was sent, and nothing was sent within `quiet`; a stale source also if it is still the same.
     pub fn due(&self, alerts: &[Alert], target: &str, now: Timestamp, quiet: SignedDuration) -> Vec<Alert> {
         let mut latest: BTreeMap<(Kind, &str), &Alert> = BTreeMap::new();
         for alert in alerts {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn each_subject_gives_one_alert_of_a_kind_and_then_none_for_a_while() {
-        let mut sent = Sent::default();
+        let mut sent = SentAlerts::default();
         let found = [alert(Kind::Anomaly, "A", 10), alert(Kind::Anomaly, "A", 20), alert(Kind::SentimentShock, "A", 5)];
         let due = sent.due(&found, "slack", at(30), QUIET);
         assert_eq!(due, [found[1].clone(), found[2].clone()], "the latest of each kind");
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_source_that_stays_stale_is_told_again_after_the_quiet_time() {
-        let mut sent = Sent::default();
+        let mut sent = SentAlerts::default();
         let stale = Alert::stale(SourceKind::News, "wire", Some(at(10)), at(0), at(1_000));
         assert!(stale.text.contains("wire (news) is stale") && stale.text.contains("990 s ago"), "{}", stale.text);
         sent.note(&stale.row("table", at(1_000)));
@@ -226,7 +226,7 @@ mod tests {
             text,
             "ACME: the bar of 60 s at 2025-11-27T14:31:00Z fell 1.98 %, 7.2 robust standard deviations, to 98.5"
         );
-        let shock = Shock {
+        let shock = SentimentShock {
             symbol: "ACME".into(),
             at: 0,
             articles: 3,

@@ -1,15 +1,15 @@
-//! Looks at the tables, and sends what is due.
+//! Checks the tables, and sends what is due.
 
-use crate::due::{Alert, Sent};
-use crate::target::{NotTaken, Target};
+use crate::due::{Alert, SentAlerts};
+use crate::target::{DeliveryError, Target};
 use crate::{AlertError, AlertsConfig};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
-use tapewire_store::alerts::{anomalies, sent, shocks};
-use tapewire_store::sources::{SourceKind, progress};
+use tapewire_store::alerts::{anomalies, sent_alerts, shocks};
+use tapewire_store::sources::{SourceKind, source_progress};
 use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Name of the role, for readiness.
@@ -19,7 +19,7 @@ const TABLE: &str = "table";
 /// An anomaly is sent if its bar ended within this time, so those from an outage of this role of up to an hour are
 /// sent late.
 const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// The shortest time of the wall clock from one look to the next, however fast a simulation is.
+/// The shortest time of the wall clock from one check to the next, however fast a simulation is.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The longest bar.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -27,7 +27,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// The sources that have to make progress: not those that stand by for others.
 pub type Watched = Vec<(SourceKind, String)>;
 
-/// Sends alerts until shutdown. `watched` says which sources have to make progress now; it is asked before each look.
+/// Sends alerts until shutdown. `watched` says which sources have to make progress now; it is asked before each check.
 ///
 /// # Errors
 /// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.
@@ -42,12 +42,12 @@ pub fn run<'a>(
     Box::pin(async move {
         let mut alerts = Alerts::new(config, clickhouse, clock.clone(), shutdown.clone())?;
         let working = async {
-            readiness.waiting(STAGE, "the first look at the tables is not complete");
+            readiness.waiting(STAGE, "the first check of the tables is not complete");
             let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
             let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
             loop {
                 alerts.watch(watched());
-                match alerts.look().await {
+                match alerts.run_once().await {
                     Ok(_) => {
                         backoff.reset();
                         readiness.ready(STAGE);
@@ -77,7 +77,7 @@ pub struct Alerts {
     writer: Writer,
     targets: Vec<Target>,
     /// `None` until the table has been read.
-    sent: Option<Sent>,
+    sent: Option<SentAlerts>,
 }
 
 impl Alerts {
@@ -119,26 +119,26 @@ impl Alerts {
             sources.into_iter().map(|source| (since(&source), source)).map(|(at, source)| (source, at)).collect();
     }
 
-    /// Looks at the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What
-    /// a target did not take is sent with a later look, if it is found again then and is the latest of its kind and subject.
+    /// Checks the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What a
+    /// target did not accept is sent by a later call, if it is found again then and is the latest of its kind and subject.
     ///
     /// # Errors
     /// [`AlertError::Store`].
-    pub async fn look(&mut self) -> Result<usize, AlertError> {
+    pub async fn run_once(&mut self) -> Result<usize, AlertError> {
         let now = self.clock.now();
         let quiet = SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX);
-        let found = self.found(now).await?;
+        let candidates = self.candidates(now).await?;
         if self.sent.is_none() {
             self.sent = Some(self.already_sent(now, quiet).await?);
         }
         let known = self.sent.as_mut().expect("it was read just now");
         let mut rows: Vec<_> =
-            known.due(&found, TABLE, now, quiet).iter().map(|alert| alert.row(TABLE, self.clock.now())).collect();
+            known.due(&candidates, TABLE, now, quiet).iter().map(|alert| alert.row(TABLE, self.clock.now())).collect();
         for target in &self.targets {
-            for alert in known.due(&found, target.name, now, quiet) {
+            for alert in known.due(&candidates, target.name, now, quiet) {
                 match target.post(&alert).await {
                     Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
-                    Err(NotTaken { why, is_about_this_alert }) => {
+                    Err(DeliveryError { reason, is_rejected_alert }) => {
                         metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
                         // Without its text, which may have a headline in it.
                         let (webhook, kind, subject) = (target.name, alert.kind.as_str(), &alert.subject);
@@ -146,11 +146,11 @@ impl Alerts {
                             webhook,
                             kind,
                             subject,
-                            error = why,
-                            "an alert could not be sent; it is in the table `alerts`, and is sent with a later look if it is \
-                             found again then and is the latest of its kind and subject"
+                            error = reason,
+                            "a webhook did not accept an alert; it is in the table `alerts`, and is sent again while it is due. \
+                             If this goes on, check the webhook's address"
                         );
-                        if !is_about_this_alert {
+                        if !is_rejected_alert {
                             break;
                         }
                     }
@@ -170,37 +170,37 @@ impl Alerts {
     }
 
     /// What was sent, according to the table, within the time in which the same alert could be found again.
-    async fn already_sent(&self, now: Timestamp, quiet: SignedDuration) -> Result<Sent, AlertError> {
+    async fn already_sent(&self, now: Timestamp, quiet: SignedDuration) -> Result<SentAlerts, AlertError> {
         let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
         let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
-        let mut known = Sent::default();
-        sent(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
+        let mut known = SentAlerts::default();
+        sent_alerts(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
         Ok(known)
     }
 
     /// What may be worth an alert now.
-    async fn found(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
+    async fn candidates(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
         let before = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
-        let mut found = Vec::new();
+        let mut candidates = Vec::new();
         if self.config.anomaly_z > 0.0 {
             let anomalies = anomalies(&self.clickhouse, before(ANOMALIES_WITHIN)).await?;
             let large = anomalies.iter().filter(|anomaly| anomaly.robust_z.abs() >= self.config.anomaly_z);
-            found.extend(large.map(Alert::from));
+            candidates.extend(large.map(Alert::from));
         }
         if self.config.shock_z > 0.0 {
             let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
             let (articles, z) = (self.config.shock_articles, self.config.shock_z);
-            found.extend(shocks(&self.clickhouse, before(window), articles, z).await?.iter().map(Alert::from));
+            candidates.extend(shocks(&self.clickhouse, before(window), articles, z).await?.iter().map(Alert::from));
         }
         if !self.config.stale_after.is_zero() {
-            found.extend(self.stale(now).await?);
+            candidates.extend(self.stale(now).await?);
         }
-        Ok(found)
+        Ok(candidates)
     }
 
     async fn stale(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
         let stale_after = SignedDuration::try_from(self.config.stale_after).unwrap_or(SignedDuration::MAX);
-        let rows = progress(&self.clickhouse).await?;
+        let rows = source_progress(&self.clickhouse).await?;
         let alert = |((kind, source), &from): (&(SourceKind, String), &Timestamp)| {
             let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == *source);
             let watermark = row.and_then(|row| Timestamp::from_microsecond(row.watermark).ok());

@@ -34,18 +34,18 @@ impl Target {
     }
 
     /// Posts an alert.
-    pub(crate) async fn post(&self, alert: &Alert) -> Result<(), NotTaken> {
+    pub(crate) async fn post(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let body = if self.is_slack { json!({"text": alert.text}) } else { json!(alert) };
         let answer = self.client.post(self.url.clone()).json(&body).send().await;
-        let failed = |error: reqwest::Error| NotTaken {
-            why: tapewire_runtime::chain(&error.without_url()),
-            is_about_this_alert: false,
+        let failed = |error: reqwest::Error| DeliveryError {
+            reason: tapewire_runtime::chain(&error.without_url()),
+            is_rejected_alert: false,
         };
         match answer.map_err(failed)?.status() {
             status if status.is_success() => Ok(()),
-            status => Err(NotTaken {
-                why: format!("it answered with HTTP {status}"),
-                is_about_this_alert: matches!(
+            status => Err(DeliveryError {
+                reason: format!("it answered with HTTP {status}"),
+                is_rejected_alert: matches!(
                     status,
                     StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
                 ),
@@ -54,12 +54,12 @@ impl Target {
     }
 }
 
-/// A target did not take an alert.
-pub(crate) struct NotTaken {
+/// A target did not accept an alert.
+pub(crate) struct DeliveryError {
     /// The reason in words, without the address, which is a secret.
-    pub(crate) why: String,
-    /// Whether the target may take others: it says that this one can't be read.
-    pub(crate) is_about_this_alert: bool,
+    pub(crate) reason: String,
+    /// Whether the target may accept others: it says that this one can't be read.
+    pub(crate) is_rejected_alert: bool,
 }
 
 impl fmt::Debug for Target {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tapewire_alerts::{AlertError, Alerts, AlertsConfig};
 use tapewire_core::{Probabilities, Run, Sentiment, Watermark};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
-use tapewire_store::alerts::sent;
+use tapewire_store::alerts::sent_alerts;
 use tapewire_store::rows::MentionRow;
 use tapewire_store::sources::{SourceKind, SourceRow};
 use tapewire_store::{ClickHouseConfig, Writer, drop_database, migrate};
@@ -206,10 +206,10 @@ async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a
     let address = receiver.start().await;
     *receiver.refuses.lock().unwrap() = true;
     let mut first = alerts(&config, &address);
-    assert_eq!(first.look().await.unwrap(), 3, "the table has what no webhook took");
-    assert_eq!(first.look().await.unwrap(), 0);
+    assert_eq!(first.run_once().await.unwrap(), 3, "the table has what no webhook took");
+    assert_eq!(first.run_once().await.unwrap(), 0);
     *receiver.refuses.lock().unwrap() = false;
-    assert_eq!(first.look().await.unwrap(), 6);
+    assert_eq!(first.run_once().await.unwrap(), 6);
 
     let taken = receiver.take();
     let (webhook, slack) = (named(&taken, "webhook"), named(&taken, "slack"));
@@ -233,10 +233,10 @@ async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a
             .all(|body| *body == json!({"text": body["text"]}) && texts.contains(body["text"].as_str().unwrap()))
     );
 
-    assert_eq!(first.look().await.unwrap(), 0);
-    assert_eq!(alerts(&config, &address).look().await.unwrap(), 0, "a restarted process knows what was sent");
+    assert_eq!(first.run_once().await.unwrap(), 0);
+    assert_eq!(alerts(&config, &address).run_once().await.unwrap(), 0, "a restarted process knows what was sent");
     assert_eq!(receiver.take(), []);
-    assert_eq!(sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap().len(), 9);
+    assert_eq!(sent_alerts(&config, now() - SignedDuration::from_hours(1)).await.unwrap().len(), 9);
     drop_database(&config).await.unwrap();
 }
 
@@ -253,15 +253,15 @@ async fn a_source_is_watched_from_when_it_is_followed_until_it_is_not() {
     alerts.watch(vec![source("former")]);
     tokio::time::sleep(Duration::from_secs(1)).await;
     alerts.watch(vec![source("former"), source("later")]);
-    alerts.look().await.unwrap();
+    alerts.run_once().await.unwrap();
     let subjects = async || {
-        let rows = sent(&config, now() - SignedDuration::from_hours(1)).await.unwrap();
+        let rows = sent_alerts(&config, now() - SignedDuration::from_hours(1)).await.unwrap();
         rows.into_iter().map(|row| row.subject).collect::<BTreeSet<_>>()
     };
     assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned()]), "the other one has ten minutes");
     tokio::time::sleep(Duration::from_secs(1)).await;
     alerts.watch(vec![source("later")]);
-    alerts.look().await.unwrap();
+    alerts.run_once().await.unwrap();
     assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned(), "news/later".to_owned()]));
     drop_database(&config).await.unwrap();
 }
@@ -275,9 +275,9 @@ async fn an_alert_that_is_not_taken_is_named_in_the_log_without_its_headline() {
     let address = receiver.start().await;
     *receiver.refuses.lock().unwrap() = true;
     let (log, logging) = Log::of_this_thread();
-    alerts(&config, &address).look().await.unwrap();
+    alerts(&config, &address).run_once().await.unwrap();
     drop(logging);
-    let lines = log.with("an alert could not be sent");
+    let lines = log.with("a webhook did not accept an alert");
     assert_eq!(lines.len(), 2, "one for each target: {lines:?}");
     for line in lines {
         assert!(line.contains("kind=\"sentiment_shock\"") && line.contains("subject=\"ACME\""), "{line}");
@@ -293,14 +293,14 @@ async fn an_alert_that_a_target_always_refuses_keeps_no_other_back() {
     let address = receiver.start().await;
     let mut alerts = alerts(&config, &format!("{address}/picky?of="));
     assert_eq!(
-        alerts.look().await.unwrap(),
+        alerts.run_once().await.unwrap(),
         3 + 2 + 3,
         "the table, the webhook and Slack, whose messages have no kind"
     );
     let taken = receiver.take();
     let kinds: BTreeSet<&str> = taken.iter().filter_map(|(_, body)| body["kind"].as_str()).collect();
     assert_eq!(kinds, BTreeSet::from(["sentiment_shock", "stale_source"]));
-    assert_eq!(alerts.look().await.unwrap(), 0, "it is refused again");
+    assert_eq!(alerts.run_once().await.unwrap(), 0, "it is refused again");
     drop_database(&config).await.unwrap();
 }
 

@@ -78,19 +78,22 @@ async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> 
     let last = &records[records.len() - 1];
     match last.topic {
         Topic::News => {
-            let (articles, sources) = news(letters, records).await?;
+            let (articles, sources) = decode_news(letters, records).await?;
             writer.insert("articles", &articles).await?;
             writer.insert("source_progress", &sources).await?;
         }
-        Topic::Instruments => writer.insert("instruments", &instruments(letters, records).await?).await?,
-        _ => writer.insert("dead_letters", &dead_letters(records)).await?,
+        Topic::Instruments => writer.insert("instruments", &decode_instruments(letters, records).await?).await?,
+        _ => writer.insert("dead_letters", &decode_dead_letters(records)).await?,
     }
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, metadata: String::new() })
 }
 
 /// Articles, and the latest watermark of each source. A source sends the same watermark to every partition; that of the
 /// first is enough.
-async fn news(letters: &DeadLetters, records: &[Received]) -> Result<(Vec<ArticleRow>, Vec<SourceRow>), ArchiveError> {
+async fn decode_news(
+    letters: &DeadLetters,
+    records: &[Received],
+) -> Result<(Vec<ArticleRow>, Vec<SourceRow>), ArchiveError> {
     let (mut rows, mut sources) = (Vec::new(), BTreeMap::new());
     for record in records {
         match NewsRecord::decode(&record.payload) {
@@ -110,7 +113,7 @@ async fn news(letters: &DeadLetters, records: &[Received]) -> Result<(Vec<Articl
     Ok((rows, sources.into_values().collect()))
 }
 
-async fn instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {
+async fn decode_instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {
     let mut rows = Vec::new();
     for record in records {
         match InstrumentRecord::decode(&record.payload) {
@@ -122,7 +125,7 @@ async fn instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<
 }
 
 /// A record of the dead-letter topic that can't be read becomes a row with its bytes, not another dead letter.
-fn dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
+fn decode_dead_letters(records: &[Received]) -> Vec<DeadLetterRow> {
     let row = |record: &Received| {
         let letter = serde_json::from_slice::<DeadLetter>(&record.payload);
         DeadLetterRow::from_topic(record.partition, record.offset, letter, &record.payload)

@@ -68,7 +68,7 @@ pub struct Indicators {
     pub bollinger_upper: Option<f64>,
     /// As many below it.
     pub bollinger_lower: Option<f64>,
-    /// Relative strength, 0 to 100. `None` if the close has not moved.
+    /// Relative strength index, 0 to 100. `None` if the close has not moved.
     pub rsi: Option<f64>,
     /// The fast less the slow average.
     pub macd: Option<f64>,
@@ -98,7 +98,7 @@ pub(crate) struct Step<'a> {
     pub session: &'a Session,
     /// Session of the last point before.
     pub session_before: Option<&'a Session>,
-    pub is_endless: bool,
+    pub is_round_the_clock: bool,
 }
 
 impl Step<'_> {
@@ -115,12 +115,12 @@ impl Step<'_> {
         point.carried = Carried { number, ..Carried::default() };
         point.indicators = Indicators { missing_bars, session_missing_bars, ..Indicators::default() };
         point.averages(before);
-        point.strength(before);
+        point.rsi(before);
         point.macd(before);
         point.vwap(self.before.last().filter(|_| same_session));
         let follows = if self.width_s == Bar::DAY_S { missing_bars == Some(0) } else { same_session };
         point.returns(before, last.filter(|_| follows));
-        point.forget_infinite();
+        point.drop_infinite();
         point.version = self.before.last().map_or(point.version, |last| point.version.max(last.version));
         point
     }
@@ -128,7 +128,7 @@ impl Step<'_> {
     /// Whether the price [looks split](looks_split) between two sessions. Bars are as printed, so no average goes across.
     fn seems_split(&self, last: &Point) -> bool {
         let same = self.session_before.is_some_and(|session| session.index == self.session.index);
-        !same && !self.is_endless && looks_split((self.point.open / last.close).ln())
+        !same && !self.is_round_the_clock && looks_split((self.point.open / last.close).ln())
     }
 
     /// Bars missing before this one, and those of the session until this one.
@@ -163,7 +163,7 @@ impl Point {
         indicators.momentum = earlier.map(|earlier| self.close - earlier);
     }
 
-    fn strength(&mut self, before: &[Self]) {
+    fn rsi(&mut self, before: &[Self]) {
         let Some(last) = before.last() else { return };
         let of = |change: f64| (change.max(0.0), (-change).max(0.0));
         let (rise, fall) = of(self.close - last.close);
@@ -213,7 +213,7 @@ impl Point {
     }
 
     /// Squares and sums of prices near `f64::MAX` overflow. What is infinite or NaN becomes undefined.
-    fn forget_infinite(&mut self) {
+    fn drop_infinite(&mut self) {
         let Carried { fast, slow, rises, falls, .. } = &mut self.carried;
         let found = &mut self.indicators;
         let averages = [&mut found.sma, &mut found.ema, &mut found.bollinger_upper, &mut found.bollinger_lower];

@@ -30,7 +30,7 @@ mod series;
 
 pub use compute::{Carried, Indicators, Point};
 pub use placement::session_of;
-pub use series::{HELD, LATE, Put, Series};
+pub use series::{MAX_BARS_LATE, Put, RESTORED_POINTS, Series};
 
 /// Bars of the simple and the exponential average and of the Bollinger bands.
 pub const AVERAGE: usize = 20;

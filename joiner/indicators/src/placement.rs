@@ -24,7 +24,7 @@ pub fn session_of(calendar: &'static Calendar, start: Timestamp, width_s: u32) -
     let end = start.checked_add(SignedDuration::from_secs(width_s.into())).ok()?;
     let after_open = start.as_microsecond() - opened.open.as_microsecond();
     let is_whole = after_open % (i64::from(width_s) * 1_000_000) == 0;
-    let is_cut = is_whole && !calendar.market().is_endless();
+    let is_cut = is_whole && !calendar.market().is_round_the_clock();
     (end <= opened.close || is_cut).then_some(opened)
 }
 

@@ -6,10 +6,10 @@ use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
 
 /// A bar is too late, or corrected too late, if more than this many bars of the series have started after it.
-pub const LATE: usize = 60;
+pub const MAX_BARS_LATE: usize = 60;
 /// Number of points that a series is restored from: those that a late bar changes, and those they depend on.
-pub const HELD: usize = COMPARED + LATE + 1;
-/// Points are removed when there are this many more than [`HELD`], so that this is seldom done.
+pub const RESTORED_POINTS: usize = COMPARED + MAX_BARS_LATE + 1;
+/// Points are dropped in batches of this size.
 const SLACK: usize = 16;
 
 /// What became of a bar.
@@ -19,10 +19,10 @@ pub enum Put {
     Taken,
     /// It is in no session: [`session_of`].
     Outside,
-    /// More than [`LATE`] bars have started after it, so nothing is computed from it.
+    /// More than [`MAX_BARS_LATE`] bars have started after it, so nothing is computed from it.
     Late,
-    /// As [`Put::Late`], but it was read before: its own point, or the first one after it, has its position or a later
-    /// one as version.
+    /// It is too late, and it was counted already: the series was restored from rows that were written after this bar was
+    /// read. (The version of its point, or of the next one, is at least its position.)
     Known,
 }
 
@@ -43,8 +43,8 @@ impl Series {
         Self { calendar, width_s, points: Vec::new(), sessions: Vec::new(), changed: None }
     }
 
-    /// The series whose newest points, in order of time, are these; at least [`HELD`], or all there are. Points that are in
-    /// no session of the calendar, because its rules have changed, are left out.
+    /// The series whose newest points, in order of time, are these; at least [`RESTORED_POINTS`], or all there are. Points
+    /// that are in no session of the calendar, because its rules have changed, are left out.
     pub fn restored(calendar: &'static Calendar, width_s: u32, points: impl IntoIterator<Item = Point>) -> Self {
         let mut series = Self::new(calendar, width_s);
         for point in points {
@@ -65,7 +65,7 @@ impl Series {
         let Some(session) = session_of(self.calendar, bar.start, self.width_s) else { return Put::Outside };
         let place = self.points.partition_point(|point| point.start < bar.start);
         let held = self.points.get(place).filter(|point| point.start == bar.start).copied();
-        if self.points.len() - place - usize::from(held.is_some()) > LATE {
+        if self.points.len() - place - usize::from(held.is_some()) > MAX_BARS_LATE {
             // The bar's own point, or the first after it. A bar that is read for the first time is at a later position than
             // all that a point is made of; a correction was received later than what it corrects.
             let is_known =
@@ -95,13 +95,13 @@ impl Series {
                 width_s: self.width_s,
                 session: self.sessions[place],
                 session_before: place.checked_sub(1).map(|before| self.sessions[before]),
-                is_endless: self.calendar.market().is_endless(),
+                is_round_the_clock: self.calendar.market().is_round_the_clock(),
             };
             self.points[place] = step.computed();
         }
         let changed = self.points[first..].to_vec();
-        if self.points.len() > HELD + SLACK {
-            let old = self.points.len() - HELD;
+        if self.points.len() > RESTORED_POINTS + SLACK {
+            let old = self.points.len() - RESTORED_POINTS;
             self.points.drain(..old);
             self.sessions.drain(..old);
         }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tapewire_core::Bar;
 use tapewire_core::exchange::Market;
-use tapewire_indicators::{HELD, Indicators, LATE, Point, Put, Series};
+use tapewire_indicators::{Indicators, MAX_BARS_LATE, Point, Put, RESTORED_POINTS, Series};
 use tapewire_testkit::{Dice, at, bar};
 
 const OPEN: &str = "2024-07-01T13:30:00Z";
@@ -187,12 +187,12 @@ impl Table {
     }
 
     fn restored(&self) -> Series {
-        let newest = self.0.values().rev().take(HELD).copied().collect::<Vec<_>>();
+        let newest = self.0.values().rev().take(RESTORED_POINTS).copied().collect::<Vec<_>>();
         Series::restored(Market::NewYork.calendar(), 60, newest.into_iter().rev())
     }
 }
 
-/// The bars as they arrive: some late, though by fewer than [`LATE`] bars, some twice, some corrected.
+/// The bars as they arrive: some late, though by fewer than [`MAX_BARS_LATE`] bars, some twice, some corrected.
 fn disordered(dice: &mut Dice, bars: &[Bar]) -> Vec<Bar> {
     let mut arriving: Vec<(u64, Bar)> = Vec::new();
     for (number, bar) in (0..).zip(bars) {
@@ -204,7 +204,7 @@ fn disordered(dice: &mut Dice, bars: &[Bar]) -> Vec<Bar> {
             let corrected = bar.received_at + SignedDuration::from_secs(1);
             arriving.push((when, Bar { received_at: corrected, ..bar.clone() }));
         } else {
-            when += if dice.chance(5) { dice.below(LATE as u64 / 2) } else { 0 };
+            when += if dice.chance(5) { dice.below(MAX_BARS_LATE as u64 / 2) } else { 0 };
             arriving.push((when, bar.clone()));
         }
         if dice.chance(3) {
@@ -293,7 +293,7 @@ fn no_bar_of_a_batch_that_is_read_again_is_late() {
         }
         found.write(&restored.take_changed());
         assert_eq!(found.0, expected.0, "seed {seed}");
-        assert!(known > bars.len() - 2 * LATE, "{known}");
+        assert!(known > bars.len() - 2 * MAX_BARS_LATE, "{known}");
         // What comes after the batch is late as before: a correction, and a bar that was missing.
         let corrected = Bar { received_at: bars[bars.len() - 1].received_at, ..bars[5].clone() };
         assert_eq!(restored.put(&corrected, 1_000 + arriving.len() as u64), Put::Late);
@@ -313,11 +313,11 @@ fn a_bar_that_is_too_late_changes_nothing_and_says_so() {
     let newest = bars.len() - 1;
     let corrected =
         |place: usize| Bar { close: 1.0, low: 1.0, received_at: bars[newest].received_at, ..bars[place].clone() };
-    assert_eq!(series.put(&corrected(newest - LATE - 1), 9_999), Put::Late);
+    assert_eq!(series.put(&corrected(newest - MAX_BARS_LATE - 1), 9_999), Put::Late);
     assert_eq!(series.take_changed(), []);
-    assert_eq!(series.put(&corrected(newest - LATE), 9_999), Put::Taken);
+    assert_eq!(series.put(&corrected(newest - MAX_BARS_LATE), 9_999), Put::Taken);
     let changed = series.take_changed();
-    assert_eq!(changed.len(), LATE + 1);
+    assert_eq!(changed.len(), MAX_BARS_LATE + 1);
     assert!(changed.iter().all(|point| point.version == 9_999 && point.indicators.sma.is_some()));
     let before_open = bar("AAPL", at("2024-07-01T13:29:00Z"), 100.0);
     assert_eq!(series.put(&before_open, 0), Put::Outside);

@@ -18,7 +18,7 @@ use tapewire_bus::{Commit, Consumer, Filled, KafkaConfig, Received, Topic};
 use tapewire_core::exchange::Calendars;
 use tapewire_core::record::Tape;
 use tapewire_core::{Bar, Run, Symbol, TapeRecord};
-use tapewire_indicators::{HELD, LATE, Put, Series};
+use tapewire_indicators::{MAX_BARS_LATE, Put, RESTORED_POINTS, Series};
 use tapewire_runtime::{Readiness, Shutdown, chain};
 use tapewire_store::indicators::{IndicatorRow, newest};
 use tapewire_store::sources::{SourceKind, SourceRow};
@@ -137,7 +137,8 @@ impl Stage {
         }
         for ((run, width_s), symbols) in unknown {
             let recent = self.read(&run, width_s, &symbols, Some(first.saturating_sub(USUALLY_WITHIN_US))).await?;
-            let is_whole = |symbol: &Symbol| recent.get(symbol.as_str()).is_some_and(|rows| rows.len() == HELD);
+            let is_whole =
+                |symbol: &Symbol| recent.get(symbol.as_str()).is_some_and(|rows| rows.len() == RESTORED_POINTS);
             let thin = symbols.iter().filter(|symbol| !is_whole(symbol)).cloned().collect();
             let mut found = recent;
             found.extend(self.read(&run, width_s, &thin, None).await?);
@@ -161,7 +162,7 @@ impl Stage {
         let mut found: BTreeMap<String, Vec<IndicatorRow>> = BTreeMap::new();
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
         for some in symbols.chunks(1_000) {
-            for row in newest(&self.clickhouse, run.as_str(), width_s, some, since, HELD).await? {
+            for row in newest(&self.clickhouse, run.as_str(), width_s, some, since, RESTORED_POINTS).await? {
                 found.entry(row.symbol.clone()).or_default().push(row);
             }
         }
@@ -187,7 +188,7 @@ impl Stage {
         if late > 0 {
             tracing::warn!(
                 bars = late,
-                "bars came, or were corrected, after more than {LATE} later ones of their symbol; they are stored, and no indicator uses them"
+                "bars came, or were corrected, after more than {MAX_BARS_LATE} later ones of their symbol; they are stored, and no indicator uses them"
             );
         }
         let mut rows = Vec::new();

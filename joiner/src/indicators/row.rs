@@ -45,7 +45,7 @@ pub(super) fn row((run, width_s, symbol): &Key, point: &Point) -> IndicatorRow {
     }
 }
 
-/// The point of a row; `None` if its times are none.
+/// The point of a row; `None` if one of its times is outside the range of timestamps.
 pub(super) fn point(row: &IndicatorRow) -> Option<Point> {
     Some(Point {
         start: Timestamp::from_microsecond(row.start).ok()?,

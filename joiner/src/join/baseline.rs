@@ -3,8 +3,8 @@
 
 use super::actions::Holding;
 use super::evaluation::Entry;
-use super::market::{MarketModel, Markets, SessionMoments, model};
-use super::overnight::{Look, Night};
+use super::market::{BenchmarkCloses, MarketModel, SessionSums, model};
+use super::overnight::{Night, NightKind};
 use super::tape::Bars;
 use std::ops::Range;
 
@@ -29,13 +29,13 @@ struct Priced {
 }
 
 impl Baseline {
-    /// Looks at these sessions before an entry's. `market` has the benchmark's bars of the entry's width. Where the market has
-    /// no nights, prices do not jump by splits.
+    /// Looks at these sessions before an entry's. `benchmark` has the benchmark's bars of the entry's width. Where the
+    /// market has no nights, prices do not jump by splits.
     pub fn new(
         entry: &Entry<'_>,
-        market: Option<&Bars>,
-        markets: &mut Markets,
-        moments: &mut SessionMoments,
+        benchmark: Option<&Bars>,
+        benchmark_closes: &mut BenchmarkCloses,
+        sums: &mut SessionSums,
         sessions: Range<usize>,
         has_nights: bool,
     ) -> Self {
@@ -48,9 +48,10 @@ impl Baseline {
             Some(Priced { session, first: bars.open(first).or(bars.close(first))?, last })
         };
         Self {
-            model: market.and_then(|market| {
-                let before = markets.before(market, sessions.end, entry.width_s, sessions.len(), visibility.as_of);
-                model(entry.bars, before, entry.width_s, visibility.as_of, moments)
+            model: benchmark.and_then(|benchmark| {
+                let before =
+                    benchmark_closes.before(benchmark, sessions.end, entry.width_s, sessions.len(), visibility.as_of);
+                model(entry.bars, before, entry.width_s, visibility.as_of, sums)
             }),
             sessions: sessions.rev().filter_map(priced).collect(),
             has_nights,
@@ -70,7 +71,7 @@ impl Baseline {
     ) -> &[(usize, f64)] {
         let has_nights = self.has_nights;
         let is_split = |before: Priced, later: usize, first: f64| {
-            has_nights && Night::new(held(before.session, later), before.last, first, None).look == Look::Split
+            has_nights && Night::new(held(before.session, later), before.last, first, None).kind == NightKind::Split
         };
         let Some(&latest) = self.sessions.first() else { return &[] };
         if is_split(latest, entry_session, entry_price) {

@@ -75,7 +75,7 @@ impl Batch {
         Ok(())
     }
 
-    /// A bar, of which there are many, without the way of an event.
+    /// As [`step`](Self::step), for a bar. There are many of them, so no [`JoinEvent`] is made of each.
     fn bar(&mut self, bar: &Bar) -> Result<(), JoinerError> {
         let offset = self.next.bars;
         self.next.bars += 1;

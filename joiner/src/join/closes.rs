@@ -4,7 +4,7 @@
 use super::JoinConfig;
 use super::actions::Actions;
 use super::config::PossibleSplits;
-use super::overnight::{Look, Night};
+use super::overnight::{Night, NightKind};
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::time::EventTime;
 use std::collections::{BTreeMap, HashMap};
@@ -97,7 +97,7 @@ impl SessionCloses {
         let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
         let own_market = self.market(symbol);
         let benchmark = benchmark.filter(|benchmark| self.market(benchmark) == own_market);
-        let market = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
+        let benchmark = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
         let mut sessions = tape.sessions();
         let calendar = own_market.calendar().sessions();
         sessions.retain(|&session, _| calendar.get(session).is_some_and(|of| self.newest >= of.close.into()));
@@ -106,15 +106,15 @@ impl SessionCloses {
             let before = session.checked_sub(1).and_then(|before| sessions.get(&before));
             let (Some(last), Some(close)) = (before.and_then(Prices::close), prices.close()) else { continue };
             let holding = tape.actions.holding(session - 1, session);
-            let market = market.as_ref().and_then(|(tape, sessions)| {
+            let benchmark_return = benchmark.as_ref().and_then(|(tape, sessions)| {
                 let before = sessions.get(&(session - 1))?.close()?;
                 let after = sessions.get(&session)?.opening()?;
                 Night::new(tape.actions.holding(session - 1, session), before, after, None).moved()
             });
             let opening = prices.opening().unwrap_or(close);
-            let night = Night::new(holding, last, opening, market);
+            let night = Night::new(holding, last, opening, benchmark_return);
             // Where a market does not close, prices do not jump by splits.
-            let is_split = night.look == Look::Split && !own_market.is_endless();
+            let is_split = night.kind == NightKind::Split && !own_market.is_round_the_clock();
             let is_withheld =
                 holding.has_foreign_cash || (is_split && self.config.possible_splits == PossibleSplits::Null);
             if !is_withheld {

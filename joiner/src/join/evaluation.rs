@@ -20,7 +20,7 @@
 use super::JoinConfig;
 use super::actions::Holding;
 use super::baseline::Baseline;
-use super::market::{MarketModel, Markets, SessionMoments, usual_volume};
+use super::market::{BenchmarkCloses, MarketModel, SessionSums, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Nights;
 use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
@@ -72,7 +72,7 @@ pub(super) struct Evaluation {
     pub actions_end: u64,
     /// The usual volume of the entry.
     pub usual: Option<UsualVolume>,
-    /// Where the tape's watermark has to be before the row can change without a new bar, halt or action.
+    /// The next tape watermark at which the row can change without a new bar, halt or action.
     pub next_timer: Option<EventTime>,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Traces {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reached {
     /// The entry that they were measured from: bar width in seconds, bar, and bits of the price.
-    of: Option<(u32, Source, u64)>,
+    measured_from: Option<(u32, Source, u64)>,
     horizons: usize,
     traces: Traces,
 }
@@ -101,15 +101,16 @@ pub(super) struct Reached {
 pub(super) struct Baselines {
     /// By entry session and bar width in seconds.
     pub of_entries: BTreeMap<(usize, u32), Baseline>,
-    pub moments: SessionMoments,
+    pub sums: SessionSums,
 }
 
 /// The usual volume at an entry's time of day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct UsualVolume {
     /// What it is the usual volume of: session, width in seconds, start and bits of the price of the entry, and the
-    /// [generation](super::actions::Actions::generation) of the symbol's actions. The sessions before are settled.
-    of: (usize, u32, EventTime, u64, u64),
+    /// [generation](super::actions::Actions::generation) of the symbol's actions. Bars of the sessions
+    /// before can't be corrected any more.
+    key: (usize, u32, EventTime, u64, u64),
     volume: Option<f64>,
 }
 
@@ -123,10 +124,10 @@ pub(super) struct EvalContext<'a> {
     pub history: &'a WatermarkHistory,
     pub symbol: Option<&'a Instrument>,
     /// The halts of the symbol's whole market.
-    pub market: Option<&'a Instrument>,
+    pub market_halts: Option<&'a Instrument>,
     /// The benchmark; `None` also for mentions of the benchmark itself, which has no market to be measured against.
     pub benchmark: Option<&'a Instrument>,
-    pub markets: &'a mut Markets,
+    pub benchmark_closes: &'a mut BenchmarkCloses,
     pub baselines: &'a mut Baselines,
 }
 
@@ -243,12 +244,12 @@ impl<'a> EvalContext<'a> {
         };
         let mut out = Evaluation { usual: last.and_then(|last| last.usual), ..Evaluation::pending(window.phase) };
         let last = last.filter(|_| cause == Cause::Time);
-        self.price_before(window, prices, &mut out);
+        self.set_price_before(window, prices, &mut out);
         match self.entry(prices) {
             Some(entry) => self.measure(prices, &entry, last, &mut out),
             None => self.await_entry(prices, &mut out),
         }
-        self.halted(window, prices, &mut out);
+        self.set_halted(window, prices, &mut out);
         // The watermarks that completed earlier moments have smaller offsets, so one lookup is enough.
         if out.complete_until > EventTime::MIN {
             let completed = self.history.dependency_offset(out.complete_until);
@@ -281,7 +282,7 @@ impl<'a> EvalContext<'a> {
         Visibility { watermark: self.history.low(), as_of }
     }
 
-    fn price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+    fn set_price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
         let (minute, session) = prices.minute_before;
         let low = self.history.low();
         if low < minute + Span::MINUTE && minute < window.available && minute < session.close {
@@ -366,40 +367,41 @@ impl<'a> EvalContext<'a> {
         out.entry = Some((entry.price, entry.bar.start));
         out.covered_until = Some(entry.bar.end);
         let (index, start) = (entry.session.index, entry.bar.start);
-        self.baseline(entry);
+        self.ensure_baseline(entry);
         out.model = self.model(entry);
         out.volume_ratio = self.usual_volume(entry, out).map(|usual| entry.volume / usual);
         self.adjust_price_before(entry, out);
         let nights = self.nights_after(entry, out);
 
-        let market_entry = self.market_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
-        if let Some((_, bar)) = &market_entry {
+        let benchmark_entry =
+            self.benchmark_bars(entry).and_then(|bars| bars.starting_at(index, start, entry.visibility));
+        if let Some((_, bar)) = &benchmark_entry {
             // Whether or not an abnormal return is made of it now: a split that becomes known must not end the dependency.
             out.traces.depend_on_record(bar);
         }
-        self.minutes(entry, nights, market_entry, last, out);
+        self.measure_minutes(entry, nights, benchmark_entry, last, out);
         for i in Horizon::MINUTES.len()..Horizon::COUNT {
-            self.horizon(i, entry, nights, market_entry, out);
+            self.measure_horizon(i, entry, nights, benchmark_entry, out);
         }
         let last = auction_end(self.config, &entry.next, entry.width_s).unwrap_or(entry.next.close);
         if self.is_complete(last, out) {
             out.status = Status::Final;
         }
-        self.missing(prices, entry, out);
+        self.count_missing(prices, entry, out);
     }
 
     /// Measures the horizons in minutes. Those that the tape had reached at the last evaluation are copied from it.
-    fn minutes(
+    fn measure_minutes(
         &self,
         entry: &Entry<'_>,
         nights: Option<Nights>,
-        market_entry: Option<(f64, Source)>,
+        benchmark_entry: Option<(f64, Source)>,
         last: Option<&Evaluation>,
         out: &mut Evaluation,
     ) {
-        let of = Some((entry.width_s, entry.bar, entry.price.to_bits()));
-        out.reached.of = of;
-        if let Some(last) = last.filter(|last| last.reached.of == of) {
+        let measured_from = Some((entry.width_s, entry.bar, entry.price.to_bits()));
+        out.reached.measured_from = measured_from;
+        if let Some(last) = last.filter(|last| last.reached.measured_from == measured_from) {
             let count = last.reached.horizons;
             out.reached = last.reached;
             out.returns[..count].copy_from_slice(&last.returns[..count]);
@@ -407,7 +409,7 @@ impl<'a> EvalContext<'a> {
         }
         let others = std::mem::replace(&mut out.traces, out.reached.traces);
         for (i, minutes) in Horizon::MINUTES.into_iter().enumerate().skip(out.reached.horizons) {
-            self.horizon(i, entry, nights, market_entry, out);
+            self.measure_horizon(i, entry, nights, benchmark_entry, out);
             if entry.bar.start + Span::MINUTE * minutes <= self.history.low().min(entry.session.close) {
                 out.reached.horizons = i + 1;
                 out.reached.traces = out.traces;
@@ -421,31 +423,31 @@ impl<'a> EvalContext<'a> {
         }
     }
 
-    fn horizon(
+    fn measure_horizon(
         &self,
         i: usize,
         entry: &Entry<'_>,
         nights: Option<Nights>,
-        market_entry: Option<(f64, Source)>,
+        benchmark_entry: Option<(f64, Source)>,
         out: &mut Evaluation,
     ) {
         let Some(exit) = self.exit(Horizon::ALL[i], entry, nights, out) else { return };
         let log_return = (exit.price / entry.price).ln();
         out.returns[i] = Some(log_return);
-        if let (Some(model), Some((before, _)), Some(after)) = (out.model, market_entry, exit.market) {
-            let expected = model.alpha * exit.bars + model.beta * (after / before).ln();
+        if let (Some(model), Some((before, _)), Some(after)) = (out.model, benchmark_entry, exit.benchmark) {
+            let expected = model.alpha * exit.widths + model.beta * (after / before).ln();
             out.abnormal[i] = Some(log_return - expected);
         }
     }
 
     /// Computes the [`Baseline`] of the entry's session and bar width, unless it is known.
-    fn baseline(&mut self, entry: &Entry<'_>) {
-        let market = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
+    fn ensure_baseline(&mut self, entry: &Entry<'_>) {
+        let benchmark = self.benchmark.and_then(|benchmark| benchmark.bars.get(&entry.width_s));
         let sessions = self.baseline_sessions(entry);
-        let has_nights = !self.calendar.market().is_endless();
-        let markets = &mut *self.markets;
-        let Baselines { of_entries, moments } = &mut *self.baselines;
-        let compute = || Baseline::new(entry, market, markets, moments, sessions, has_nights);
+        let has_nights = !self.calendar.market().is_round_the_clock();
+        let benchmark_closes = &mut *self.benchmark_closes;
+        let Baselines { of_entries, sums } = &mut *self.baselines;
+        let compute = || Baseline::new(entry, benchmark, benchmark_closes, sums, sessions, has_nights);
         of_entries.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
     }
 
@@ -457,15 +459,15 @@ impl<'a> EvalContext<'a> {
     fn usual_volume(&mut self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
         let actions = self.symbol.map_or(0, |symbol| symbol.actions.generation());
         let (index, start) = (entry.session.index, entry.bar.start);
-        let of = (index, entry.width_s, start, entry.price.to_bits(), actions);
-        if let Some(known) = out.usual.filter(|known| known.of == of) {
+        let key = (index, entry.width_s, start, entry.price.to_bits(), actions);
+        if let Some(known) = out.usual.filter(|known| known.key == key) {
             return known.volume;
         }
         let baseline = self.baselines.of_entries.get_mut(&(index, entry.width_s))?;
         let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
         let scales = baseline.scales(index, entry.price, actions, held);
         let volume = usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of);
-        out.usual = Some(UsualVolume { of, volume });
+        out.usual = Some(UsualVolume { key, volume });
         volume
     }
 
@@ -473,14 +475,14 @@ impl<'a> EvalContext<'a> {
     /// ends, the last one is not among them: its bars may still be corrected when the session opens.
     fn baseline_sessions(&self, entry: &Entry<'_>) -> std::ops::Range<usize> {
         let index = entry.session.index;
-        let end = if self.calendar.market().is_endless() { index.saturating_sub(1) } else { index };
+        let end = if self.calendar.market().is_round_the_clock() { index.saturating_sub(1) } else { index };
         index.saturating_sub(usize::from(self.config.baseline_sessions)).min(end)..end
     }
 
-    fn halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
+    fn set_halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
         let oldest = prices.oldest.open;
         let until = out.covered_until.unwrap_or(window.available);
-        let mut all = self.symbol.into_iter().chain(self.market);
+        let mut all = self.symbol.into_iter().chain(self.market_halts);
         // The row depends on the halts of its whole window, as on the actions: a late bar can make the entry, and so
         // the end of what the row covers, earlier, and the row's version must not decrease then.
         out.halts_end = all.clone().map(|of| of.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);

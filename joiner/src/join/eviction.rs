@@ -28,7 +28,7 @@ use tapewire_core::{Impact, Run, Symbol, Watermark};
 /// session is at most this number of sessions before the one that the news is in. Where a session begins when the last
 /// one ends, the news can already be in the next during the allowed lateness.
 fn open_sessions(market: Market) -> usize {
-    if market.is_endless() { 3 } else { 2 }
+    if market.is_round_the_clock() { 3 } else { 2 }
 }
 
 impl JoinConfig {
@@ -263,7 +263,7 @@ impl State {
         self.baselines.retain(|name, baselines| {
             let oldest = oldest_of(name);
             baselines.of_entries.retain(|(session, _), _| *session >= oldest);
-            baselines.moments.evict_before(oldest);
+            baselines.sums.evict_before(oldest);
             !baselines.of_entries.is_empty()
         });
         self.history.evict_before(open);

@@ -19,9 +19,9 @@ pub(super) struct MarketModel {
     pub beta: f64,
 }
 
-/// What the pairs of returns of one session say of a line through them.
+/// The sums of a regression over the pairs of returns of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Moments {
+struct RegressionSums {
     n: f64,
     mean_x: f64,
     mean_y: f64,
@@ -30,7 +30,7 @@ struct Moments {
     xy: f64,
 }
 
-impl Moments {
+impl RegressionSums {
     fn of(pairs: &[(f64, f64)]) -> Self {
         if pairs.is_empty() {
             return Self::default();
@@ -46,8 +46,8 @@ impl Moments {
         Self { n, mean_x, mean_y, xx, xy }
     }
 
-    /// Those of both together (Chan, Golub and LeVeque 1979).
-    fn and(self, other: Self) -> Self {
+    /// The sums of both together (Chan, Golub and LeVeque 1979).
+    fn merge(self, other: Self) -> Self {
         if self.n == 0.0 || other.n == 0.0 {
             return if self.n == 0.0 { other } else { self };
         }
@@ -64,13 +64,13 @@ impl Moments {
     }
 }
 
-/// The moments of sessions of one symbol, by width in seconds and session, with the numbers of bars of symbol and benchmark
+/// The sums of sessions of one symbol, by width in seconds and session, with the numbers of bars of symbol and benchmark
 /// that they are from. Only sessions are kept that have no late bar, because then they are the same for every entry, and
 /// that can't be corrected any more.
 #[derive(Debug, Default)]
-pub(super) struct SessionMoments(BTreeMap<(u32, usize), ((usize, usize), Moments)>);
+pub(super) struct SessionSums(BTreeMap<(u32, usize), ((usize, usize), RegressionSums)>);
 
-impl SessionMoments {
+impl SessionSums {
     /// Evicts sessions before `oldest`.
     pub fn evict_before(&mut self, oldest: usize) {
         self.0.retain(|(_, session), _| *session >= oldest);
@@ -81,36 +81,36 @@ impl SessionMoments {
 /// session opened, at `as_of`, count.
 ///
 /// A pair is the log return of symbol and benchmark from one close to the next within a session, where both have the
-/// same two bars and the second starts where the first ends. `None` for fewer than 30 pairs, or a benchmark that never
-/// moved.
+/// same two bars and the second starts where the first ends. `None` for fewer than [`MINIMUM_PAIRS`], or a
+/// benchmark that never moved.
 pub(super) fn model(
     symbol: &Bars,
-    benchmark: &[MarketSession],
+    benchmark: &[BenchmarkSession],
     width_s: u32,
     as_of: EventTime,
-    known: &mut SessionMoments,
+    known: &mut SessionSums,
 ) -> Option<MarketModel> {
     let (mut own, mut pairs) = (Vec::new(), Vec::new());
-    let mut all = Moments::default();
-    for MarketSession { session, closes, is_on_time } in benchmark {
+    let mut all = RegressionSums::default();
+    for BenchmarkSession { session, closes, is_on_time } in benchmark {
         let Some(bars) = symbol.in_session(*session) else { continue };
         let (key, counts) = ((width_s, *session), (bars.len(), closes.len()));
         let is_settled = *is_on_time && bars.are_on_time();
         let of_session = match known.0.get(&key) {
-            Some((of, moments)) if is_settled && *of == counts => *moments,
+            Some((of, sums)) if is_settled && *of == counts => *sums,
             _ => {
                 own.clear();
                 pairs.clear();
                 bars.closes(as_of, &mut own);
                 pair_returns(&own, closes, &mut pairs);
-                let moments = Moments::of(&pairs);
+                let sums = RegressionSums::of(&pairs);
                 if is_settled {
-                    known.0.insert(key, (counts, moments));
+                    known.0.insert(key, (counts, sums));
                 }
-                moments
+                sums
             }
         };
-        all = all.and(of_session);
+        all = all.merge(of_session);
     }
     if all.n < MINIMUM_PAIRS as f64 || all.xx <= 0.0 {
         return None;
@@ -121,32 +121,32 @@ pub(super) fn model(
 
 /// A close of the benchmark.
 #[derive(Debug)]
-pub(super) struct MarketClose {
+pub(super) struct BenchmarkClose {
     bar: Close,
     /// Log return since the bar before, if both have a close.
-    gained: Option<f64>,
+    log_return: Option<f64>,
 }
 
 /// The benchmark's closes before the sessions that were entered last, which all symbols are compared with.
 #[derive(Debug, Default)]
-pub(super) struct Markets(BTreeMap<(usize, u32), Closes>);
+pub(super) struct BenchmarkCloses(BTreeMap<(usize, u32), Closes>);
 
 /// The benchmark's closes in one session.
 #[derive(Debug)]
-pub(super) struct MarketSession {
+pub(super) struct BenchmarkSession {
     session: usize,
-    closes: Vec<MarketClose>,
+    closes: Vec<BenchmarkClose>,
     /// Whether no bar of it came late.
     is_on_time: bool,
 }
 
 /// The benchmark's closes by session, ascending.
-type Closes = Vec<MarketSession>;
+type Closes = Vec<BenchmarkSession>;
 
-/// Mentions are of the newest sessions, and of few bar widths.
-const MARKETS_KEPT: usize = 8;
+/// Closes are cached for this many pairs of session and width; mentions are of the newest sessions.
+const MAX_CACHED_SESSIONS: usize = 8;
 
-impl Markets {
+impl BenchmarkCloses {
     /// The closes of each of the `back` sessions before session `entry`, as far as they were known when that session
     /// opened, at `as_of`. Like a [`Baseline`](super::baseline::Baseline), they are looked up once an entry is visible.
     pub fn before(
@@ -156,18 +156,18 @@ impl Markets {
         width_s: u32,
         back: usize,
         as_of: EventTime,
-    ) -> &[MarketSession] {
+    ) -> &[BenchmarkSession] {
         let key = (entry, width_s);
-        if self.0.len() >= MARKETS_KEPT && !self.0.contains_key(&key) {
+        if self.0.len() >= MAX_CACHED_SESSIONS && !self.0.contains_key(&key) {
             self.0.clear();
         }
         let in_session = |session| {
             let (mut bars, of_session) = (Vec::new(), benchmark.in_session(session)?);
             of_session.closes(as_of, &mut bars);
-            let gained = |i: usize| Some((bars[i].close? / bars[i.checked_sub(1)?].close?).ln());
-            let close = |(i, &bar): (usize, &Close)| MarketClose { bar, gained: gained(i) };
+            let log_return = |i: usize| Some((bars[i].close? / bars[i.checked_sub(1)?].close?).ln());
+            let close = |(i, &bar): (usize, &Close)| BenchmarkClose { bar, log_return: log_return(i) };
             let closes = bars.iter().enumerate().map(close).collect();
-            Some(MarketSession { session, closes, is_on_time: of_session.are_on_time() })
+            Some(BenchmarkSession { session, closes, is_on_time: of_session.are_on_time() })
         };
         let closes = || (entry.saturating_sub(back)..entry).filter_map(in_session).collect();
         self.0.entry(key).or_insert_with(closes)
@@ -175,23 +175,23 @@ impl Markets {
 }
 
 /// Appends the benchmark's and the symbol's returns over the same bars of one session.
-fn pair_returns(symbol: &[Close], benchmark: &[MarketClose], pairs: &mut Vec<(f64, f64)>) {
-    let mut market = 0;
+fn pair_returns(symbol: &[Close], benchmark: &[BenchmarkClose], pairs: &mut Vec<(f64, f64)>) {
+    let mut next = 0;
     let mut last: Option<(EventTime, usize, (f64, f64))> = None;
     for own in symbol {
-        market += benchmark[market..].iter().take_while(|other| other.bar.start < own.start).count();
-        let Some(other) = benchmark.get(market).filter(|other| other.bar.start == own.start) else { continue };
-        let at = market;
-        market += 1;
+        next += benchmark[next..].iter().take_while(|other| other.bar.start < own.start).count();
+        let Some(other) = benchmark.get(next).filter(|other| other.bar.start == own.start) else { continue };
+        let at = next;
+        next += 1;
         // If either has no close in this bar, no return ends or begins with this bar.
         let Some(closes) = own.close.zip(other.bar.close).filter(|_| own.end == other.bar.end) else {
             last = None;
             continue;
         };
         if let Some((_, before, (own_before, other_before))) = last.filter(|(end, ..)| *end == own.start) {
-            let since_before = other.gained.filter(|_| before + 1 == at);
-            let gained = since_before.unwrap_or_else(|| (closes.1 / other_before).ln());
-            pairs.push((gained, (closes.0 / own_before).ln()));
+            let since_before = other.log_return.filter(|_| before + 1 == at);
+            let log_return = since_before.unwrap_or_else(|| (closes.1 / other_before).ln());
+            pairs.push((log_return, (closes.0 / own_before).ln()));
         }
         last = Some((own.end, at, closes));
     }
@@ -199,7 +199,8 @@ fn pair_returns(symbol: &[Close], benchmark: &[MarketClose], pairs: &mut Vec<(f6
 
 /// Mean volume of the bars at the entry bar's time of day over `sessions`, which are before session `entry`. Beside
 /// each session is the number of today's shares that one of its shares became: its volume is multiplied by that.
-/// Sessions without such a bar are left out; `None` if fewer than five are left, or nothing was traded.
+/// Sessions without such a bar are left out; `None` if fewer than [`MINIMUM_SESSIONS`] are left, or nothing
+/// was traded.
 pub(super) fn usual_volume(
     symbol: &Bars,
     calendar: &Calendar,
@@ -208,11 +209,11 @@ pub(super) fn usual_volume(
     sessions: &[(usize, f64)],
     as_of: EventTime,
 ) -> Option<f64> {
-    let is_endless = calendar.market().is_endless();
+    let is_round_the_clock = calendar.market().is_round_the_clock();
     let beginning = |session: usize| {
         let open = EventTime::from(calendar.sessions().get(session)?.open);
         // Monday's session of currencies opens on Sunday evening; times of day count from midnight.
-        Some(if is_endless { midnight_near(open) } else { open })
+        Some(if is_round_the_clock { midnight_near(open) } else { open })
     };
     let time_of_day = start - beginning(entry)?;
     let volumes: Vec<f64> = sessions
@@ -242,11 +243,11 @@ mod tests {
     const AS_OF: EventTime = EventTime::from_micros(0);
 
     fn model(symbol: &Bars, benchmark: &Bars, entry: usize, back: usize, as_of: EventTime) -> Option<MarketModel> {
-        let mut markets = Markets::default();
-        let sessions = markets.before(benchmark, entry, 60, back, as_of);
-        let mut known = SessionMoments::default();
+        let mut benchmark_closes = BenchmarkCloses::default();
+        let sessions = benchmark_closes.before(benchmark, entry, 60, back, as_of);
+        let mut known = SessionSums::default();
         let first = super::model(symbol, sessions, 60, as_of, &mut known);
-        assert_eq!(super::model(symbol, sessions, 60, as_of, &mut known), first, "from moments that are kept");
+        assert_eq!(super::model(symbol, sessions, 60, as_of, &mut known), first, "from sums that are kept");
         first
     }
 
@@ -274,31 +275,31 @@ mod tests {
         bars
     }
 
-    fn market(session: usize, minute: i64) -> Option<f64> {
+    fn benchmark(session: usize, minute: i64) -> Option<f64> {
         Some(100.0 + (session as f64 * 7.0 + minute as f64 * 1.3).sin())
     }
 
     #[test]
     fn finds_the_line_the_symbol_was_made_from() {
-        // The symbol's log price is 0.0002 a bar plus 1.5 times the market's.
-        let own = |s, m| Some((0.0002 * m as f64 + 1.5 * market(s, m)?.ln()).exp());
-        let found = model(&bars(4, own), &bars(4, market), 4, 20, AS_OF).unwrap();
+        // The symbol's log price is 0.0002 a bar plus 1.5 times the benchmark's.
+        let own = |s, m| Some((0.0002 * m as f64 + 1.5 * benchmark(s, m)?.ln()).exp());
+        let found = model(&bars(4, own), &bars(4, benchmark), 4, 20, AS_OF).unwrap();
         assert!((found.alpha - 0.0002).abs() < 1e-12 && (found.beta - 1.5).abs() < 1e-10, "{found:?}");
     }
 
     #[test]
     fn only_neighbouring_bars_of_both_make_a_pair() {
-        let every_other = |s, m| market(s, m).filter(|_| m % 2 == 0);
-        assert_eq!(model(&bars(20, every_other), &bars(20, market), 20, 20, AS_OF), None);
-        assert_eq!(model(&bars(20, market), &bars(20, every_other), 20, 20, AS_OF), None);
+        let every_other = |s, m| benchmark(s, m).filter(|_| m % 2 == 0);
+        assert_eq!(model(&bars(20, every_other), &bars(20, benchmark), 20, 20, AS_OF), None);
+        assert_eq!(model(&bars(20, benchmark), &bars(20, every_other), 20, 20, AS_OF), None);
     }
 
     #[test]
     fn too_few_pairs_or_a_flat_benchmark_give_no_model() {
         let flat = |_, _| Some(5.0);
-        assert_eq!(model(&bars(4, market), &bars(4, flat), 4, 20, AS_OF), None);
-        assert_eq!(model(&bars(1, market), &bars(1, market), 1, 20, AS_OF), None, "19 pairs");
-        assert!(model(&bars(2, market), &bars(2, market), 2, 20, AS_OF).is_some(), "38 pairs");
-        assert_eq!(model(&bars(2, market), &bars(2, market), 2, 1, AS_OF), None, "one session back");
+        assert_eq!(model(&bars(4, benchmark), &bars(4, flat), 4, 20, AS_OF), None);
+        assert_eq!(model(&bars(1, benchmark), &bars(1, benchmark), 1, 20, AS_OF), None, "19 pairs");
+        assert!(model(&bars(2, benchmark), &bars(2, benchmark), 2, 20, AS_OF).is_some(), "38 pairs");
+        assert_eq!(model(&bars(2, benchmark), &bars(2, benchmark), 2, 1, AS_OF), None, "one session back");
     }
 }

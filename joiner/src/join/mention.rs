@@ -77,9 +77,9 @@ impl MentionState {
 
     /// Whether a bar of its own symbol, of a width in seconds, can change its row.
     ///
-    /// Of the bars before the news only the latest can, of those after it mostly those that the row covers. A later one
-    /// will be seen when its time is evaluated, but can be an entry or an opening price that the row still lacks, or an
-    /// entry of finer bars.
+    /// Before the news: only a bar that ends later than the one of `price_before`. After it: a bar that starts within what
+    /// the row covers; a later bar only if the row has no entry or no `next_open` yet, or if it is finer than the row's
+    /// bars. (Other later bars are seen when a timer evaluates their time.)
     pub fn depends_on_bar(&self, start: EventTime, end: EventTime, width_s: u32) -> bool {
         let window = &self.current().window;
         let Some((prices, (_, evaluation))) = window.prices.as_ref().zip(self.evaluated.as_ref()) else { return false };

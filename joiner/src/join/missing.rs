@@ -8,7 +8,7 @@ impl EvalContext<'_> {
     /// a missing bar moved a price that was used, or where more are missing than [`JoinConfig::gap_share`] allows.
     ///
     /// [`JoinConfig::gap_share`]: super::JoinConfig::gap_share
-    pub(super) fn missing(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
+    pub(super) fn count_missing(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
         let width = entry.width();
         let until = out.covered_until.unwrap_or(entry.bar.end);
         let first = prices.sessions[0];

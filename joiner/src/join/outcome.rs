@@ -12,8 +12,8 @@ use tapewire_core::impact::Moment;
 /// The price at a horizon, the benchmark's price at that moment, and the trading time since the entry in bar widths.
 pub(super) struct Exit {
     pub price: f64,
-    pub market: Option<f64>,
-    pub bars: f64,
+    pub benchmark: Option<f64>,
+    pub widths: f64,
 }
 
 /// What is known of a session's opening price.
@@ -37,12 +37,12 @@ impl<'a> EvalContext<'a> {
         out: &mut Evaluation,
     ) -> Option<Exit> {
         let (start, session, next) = (entry.bar.start, entry.session, entry.next);
-        let bars = |session: SessionBounds, from, until| session.trading(from, until).ratio(entry.width());
-        let to_close = bars(session, start, session.close);
+        let widths = |session: SessionBounds, from, until| session.trading(from, until).ratio(entry.width());
+        let to_close = widths(session, start, session.close);
         match horizon.moment() {
             Moment::NextOpen => {
                 let exit = self.next_open(entry, to_close, out)?;
-                self.across(nights, exit)
+                self.across_night(nights, exit)
             }
             Moment::Close => {
                 let (exit, is_official) = self.close(entry, session, start, to_close, out)?;
@@ -50,38 +50,38 @@ impl<'a> EvalContext<'a> {
                 Some(exit)
             }
             Moment::NextClose => {
-                let length = to_close + bars(next, next.open, next.close);
-                let (exit, is_official) = self.close(entry, next, next.open, length, out)?;
-                let exit = self.across(nights, exit)?;
+                let widths = to_close + widths(next, next.open, next.close);
+                let (exit, is_official) = self.close(entry, next, next.open, widths, out)?;
+                let exit = self.across_night(nights, exit)?;
                 out.next_close_is_official = Some(is_official);
                 Some(exit)
             }
             Moment::Minutes(minutes) => {
                 let due = start + Span::MINUTE * minutes;
-                let reaches_on = due > session.close;
-                let is_over = reaches_on && next.open != session.close || session.is_due_in_pause(due);
+                let is_past_close = due > session.close;
+                let is_over = is_past_close && next.open != session.close || session.is_due_in_pause(due);
                 if is_over || !self.is_complete(due, out) {
                     return None;
                 }
                 out.cover_until(due);
-                let length = bars(session, start, due);
+                let widths = widths(session, start, due);
                 let last_in_next = entry.bars.last_within(next.index, next.open, due, entry.visibility);
-                if reaches_on && last_in_next.is_some() {
-                    let exit = self.last_close(entry, next, next.open, due, length, out)?;
-                    return self.across(nights, exit);
+                if is_past_close && last_in_next.is_some() {
+                    let exit = self.last_close(entry, next, next.open, due, widths, out)?;
+                    return self.across_night(nights, exit);
                 }
-                self.last_close(entry, session, start, due, length, out)
+                self.last_close(entry, session, start, due, widths, out)
             }
         }
     }
 
     /// An exit after the night. Each of its prices becomes the value of what a holder of one share at the entry then has,
     /// with splits and dividends; `None` if the symbol's is not known.
-    fn across(&self, nights: Option<Nights>, exit: Exit) -> Option<Exit> {
-        let Nights { own, market } = nights.filter(|nights| !self.is_withheld(nights.own))?;
-        let market = exit.market.zip(market.filter(|night| !self.is_withheld(*night)));
-        let market = market.map(|(price, night)| night.holding.value(price));
-        Some(Exit { price: own.holding.value(exit.price), market, ..exit })
+    fn across_night(&self, nights: Option<Nights>, exit: Exit) -> Option<Exit> {
+        let Nights { own, benchmark } = nights.filter(|nights| !self.is_withheld(nights.own))?;
+        let benchmark = exit.benchmark.zip(benchmark.filter(|night| !self.is_withheld(*night)));
+        let benchmark = benchmark.map(|(price, night)| night.holding.value(price));
+        Some(Exit { price: own.holding.value(exit.price), benchmark, ..exit })
     }
 
     /// The close of the last bar that started at or after `from` and ended by `due`.
@@ -91,7 +91,7 @@ impl<'a> EvalContext<'a> {
         session: SessionBounds,
         from: EventTime,
         due: EventTime,
-        length: f64,
+        widths: f64,
         out: &mut Evaluation,
     ) -> Option<Exit> {
         let stale_after = stale_after(self.config, entry.width_s);
@@ -103,11 +103,11 @@ impl<'a> EvalContext<'a> {
             return None;
         }
         out.traces.near_horizons += age(&bar).whole(entry.width());
-        let market = self
-            .market_bars(entry)
+        let benchmark = self
+            .benchmark_bars(entry)
             .and_then(|bars| bars.last_within(session.index, from, due, entry.visibility))
             .filter(|(_, bar)| age(bar) <= stale_after);
-        Some(Exit { price, market: self.market_price(market, out), bars: length })
+        Some(Exit { price, benchmark: self.benchmark_price(benchmark, out), widths })
     }
 
     /// The close of a session, and whether it is the official one. The benchmark's price is its official close too, or
@@ -117,7 +117,7 @@ impl<'a> EvalContext<'a> {
         entry: &Entry<'_>,
         session: SessionBounds,
         from: EventTime,
-        length: f64,
+        widths: f64,
         out: &mut Evaluation,
     ) -> Option<(Exit, bool)> {
         if !self.is_complete(session.close, out) {
@@ -130,16 +130,16 @@ impl<'a> EvalContext<'a> {
         }
         let auction = |bars: &'a Bars| bars.auction(session.index, entry.visibility);
         let Some((price, bar)) = entry.bars.auction(session.index, entry.visibility) else {
-            let exit = self.last_close(entry, session, from, session.close, length, out)?;
+            let exit = self.last_close(entry, session, from, session.close, widths, out)?;
             // The close of a daily bar is the official closing price.
             return Some((exit, entry.width_s == DAY_S));
         };
         self.depend_on(&bar, out);
-        let market = self.market_price(self.market_bars(entry).and_then(auction), out);
-        Some((Exit { price, market, bars: length }, true))
+        let benchmark = self.benchmark_price(self.benchmark_bars(entry).and_then(auction), out);
+        Some((Exit { price, benchmark, widths }, true))
     }
 
-    fn next_open(&self, entry: &Entry<'_>, bars_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
+    fn next_open(&self, entry: &Entry<'_>, widths_until_close: f64, out: &mut Evaluation) -> Option<Exit> {
         let next = entry.next;
         let (price, bar) = match self.opening(entry.bars, next, entry.width(), entry.visibility, out) {
             Opening::Price(price, bar) => (price, bar),
@@ -157,9 +157,10 @@ impl<'a> EvalContext<'a> {
         out.cover_until(bar.end);
         let since_open = next.trading(next.open, bar.start);
         out.traces.near_horizons += since_open.whole(entry.width());
-        let market = self.market_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
-        let bars = bars_until_close + since_open.ratio(entry.width());
-        Some(Exit { price, market: self.market_price(market, out), bars })
+        let benchmark =
+            self.benchmark_bars(entry).and_then(|bars| bars.starting_at(next.index, bar.start, entry.visibility));
+        let widths = widths_until_close + since_open.ratio(entry.width());
+        Some(Exit { price, benchmark: self.benchmark_price(benchmark, out), widths })
     }
 
     fn opening(
@@ -192,12 +193,12 @@ impl<'a> EvalContext<'a> {
     }
 
     /// The benchmark's bars of the entry's width, if there is a market model to use them.
-    pub(super) fn market_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
+    pub(super) fn benchmark_bars(&self, entry: &Entry<'_>) -> Option<&'a Bars> {
         self.model(entry)?;
         self.benchmark?.bars.get(&entry.width_s)
     }
 
-    fn market_price(&self, found: Option<(f64, Source)>, out: &mut Evaluation) -> Option<f64> {
+    fn benchmark_price(&self, found: Option<(f64, Source)>, out: &mut Evaluation) -> Option<f64> {
         let (price, bar) = found?;
         self.depend_on(&bar, out);
         Some(price)

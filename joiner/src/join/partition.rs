@@ -15,7 +15,7 @@ use tapewire_core::{Impact, Run};
 ///
 /// A replay with bars is never taken to be over: they may have been sent long before the worker gets to its news, and a
 /// backfill waits for days for the quota of a source.
-const MAX_SILENT_RECORDS: u64 = 100_000_000;
+pub(crate) const MAX_SILENT_RECORDS: u64 = 100_000_000;
 
 /// The state of one run on this partition.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Partition {
             Some(known) if begins_again && known.state.is_finished() => {
                 let trackers = self.unread().map(WatermarkTracker::starting_at);
                 if let Some(known) = self.runs.remove(run) {
-                    let mut state = known.state.begun_again(trackers);
+                    let mut state = known.state.restarted(trackers);
                     state.step_into(event, rows)?;
                     self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
                 }
@@ -132,7 +132,7 @@ impl Partition {
             None => {}
         }
         // Otherwise it is a committed record of a run that is not in the checkpoints: the run was over before the commit.
-        if !self.is_known(topic, offset) {
+        if !self.is_committed(topic, offset) {
             let mut state = self.new_state(run);
             state.step_into(event, rows)?;
             self.runs.insert(run.clone(), RunState { state, last_seen_offset: now });
@@ -163,7 +163,7 @@ impl Partition {
     }
 
     /// Whether a record was committed before: its facts are stored, it only rebuilds the state.
-    pub fn is_known(&self, topic: JoinTopic, offset: u64) -> bool {
+    pub fn is_committed(&self, topic: JoinTopic, offset: u64) -> bool {
         offset < self.committed[topic]
     }
 

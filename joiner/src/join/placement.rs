@@ -98,7 +98,7 @@ pub(super) fn place(
         return Some(outside(opened.index));
     }
     let bounds = SessionBounds::new(opened);
-    let is_endless = calendar.market().is_endless();
+    let is_round_the_clock = calendar.market().is_round_the_clock();
     if bar.width_s == DAY_S {
         // If a day begins at another moment, such as the close, nothing tells which prices its bar has.
         let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
@@ -107,7 +107,7 @@ pub(super) fn place(
         return Some(Placement::Session(Placed {
             session: session.index,
             // Monday's session of currencies opens on Sunday evening, but its daily bar starts at midnight.
-            start: if is_endless { session.open.max(start) } else { session.open },
+            start: if is_round_the_clock { session.open.max(start) } else { session.open },
             end: session.close,
             has_open: true,
             has_close: true,
@@ -128,7 +128,7 @@ pub(super) fn place(
             return Some(if is_within { Placement::Session(placed) } else { outside(opened.index) });
         }
         let is_whole = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
-        let cut_at_close = is_whole && !is_endless;
+        let cut_at_close = is_whole && !is_round_the_clock;
         return Some(within(opened, true, end <= bounds.close || cut_at_close));
     }
     if let Some((first, last)) = bounds.auction

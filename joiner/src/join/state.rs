@@ -3,7 +3,7 @@
 use super::evaluation::{Baselines, EvalContext, Evaluation};
 use super::eviction::EvictionState;
 use super::inputs::{JoinEvent, PerTopic};
-use super::market::Markets;
+use super::market::BenchmarkCloses;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, HeldBar, Instrument, StoredHalt};
@@ -30,7 +30,7 @@ pub(super) enum Cause {
 
 /// Where a symbol is traded, and its benchmark.
 #[derive(Debug, Clone, Copy)]
-struct Traded {
+struct Listing {
     market: Market,
     /// Its place among [`JoinConfig::benchmarks`].
     benchmark: Option<usize>,
@@ -50,10 +50,10 @@ pub struct State {
     pub(super) history: WatermarkHistory,
     pub(super) symbols: HashMap<Symbol, Instrument>,
     pub(super) baselines: HashMap<Symbol, Baselines>,
-    pub(super) markets: HashMap<Symbol, Markets>,
+    pub(super) benchmark_closes: HashMap<Symbol, BenchmarkCloses>,
     /// Market and benchmark of each symbol that had a record. They are kept because finding a market from a symbol's
     /// spelling takes longer than adding a bar.
-    traded: HashMap<Symbol, Traded>,
+    listings: HashMap<Symbol, Listing>,
     /// By the offset of the first record, which serves as the mention's id.
     pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
     id_by_key: HashMap<MentionKey, u64>,
@@ -80,8 +80,8 @@ impl State {
             history: WatermarkHistory::default(),
             symbols: HashMap::new(),
             baselines: HashMap::new(),
-            markets: HashMap::new(),
-            traded: HashMap::new(),
+            benchmark_closes: HashMap::new(),
+            listings: HashMap::new(),
             mentions: BTreeMap::new(),
             id_by_key: HashMap::new(),
             timers: BTreeSet::new(),
@@ -94,7 +94,7 @@ impl State {
 
     /// The state of the same run that is replayed again. It keeps the halts and actions that have been read: they may be those
     /// of the second replay, because the topics are read in no order.
-    pub(super) fn begun_again(self, trackers: PerTopic<WatermarkTracker>) -> Self {
+    pub(super) fn restarted(self, trackers: PerTopic<WatermarkTracker>) -> Self {
         let trackers = PerTopic { halts: self.halts, actions: self.actions, ..trackers };
         let mut again = Self::with(self.run, self.config, trackers);
         let without_bars =
@@ -164,7 +164,7 @@ impl State {
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         let key = MentionKey::from(&mention);
-        let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.traded(symbol).market);
+        let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.listing_of(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
         let lateness = self.classify_lateness(&mention, &window);
         let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
@@ -202,19 +202,19 @@ impl State {
         }
     }
 
-    fn traded(&mut self, symbol: &Symbol) -> Traded {
-        if let Some(known) = self.traded.get(symbol) {
+    fn listing_of(&mut self, symbol: &Symbol) -> Listing {
+        if let Some(known) = self.listings.get(symbol) {
             return *known;
         }
         let benchmark = self.config.benchmark_of(symbol);
         let place = benchmark.and_then(|benchmark| self.config.benchmarks().position(|own| own == benchmark));
-        let traded = Traded { market: self.config.market_of(symbol), benchmark: place };
-        self.traded.insert(symbol.clone(), traded);
-        traded
+        let listing = Listing { market: self.config.market_of(symbol), benchmark: place };
+        self.listings.insert(symbol.clone(), listing);
+        listing
     }
 
     pub(super) fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let market = self.traded(&bar.symbol).market;
+        let market = self.listing_of(&bar.symbol).market;
         let calendar = market.calendar();
         let near = self.last_session.filter(|(of, _)| *of == market).map(|(_, session)| session);
         match place(bar, near, calendar, &self.config) {
@@ -287,7 +287,7 @@ impl State {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let is_late = self.history.low() >= end + allowed_lateness(&self.config);
-        let calendar = self.traded(&bar.symbol).market.calendar();
+        let calendar = self.listing_of(&bar.symbol).market.calendar();
         if self.is_evicted(calendar, session.index) || is_late {
             return Ok(());
         }
@@ -453,21 +453,21 @@ impl State {
         if !self.baselines.contains_key(symbol) {
             self.baselines.insert(symbol.clone(), Baselines::default());
         }
-        let Traded { market, benchmark } = self.traded[symbol];
+        let Listing { market, benchmark } = self.listings[symbol];
         let config = Arc::clone(&self.config);
         let benchmark = benchmark.and_then(|place| config.benchmarks().nth(place));
         let of_benchmark = benchmark.unwrap_or(&config.benchmark);
-        if !self.markets.contains_key(of_benchmark) {
-            self.markets.insert(of_benchmark.clone(), Markets::default());
+        if !self.benchmark_closes.contains_key(of_benchmark) {
+            self.benchmark_closes.insert(of_benchmark.clone(), BenchmarkCloses::default());
         }
         let mut context = EvalContext {
             config: &self.config,
             calendar: market.calendar(),
             history: &self.history,
             symbol: self.symbols.get(symbol),
-            market: self.symbols.get(market.as_symbol()),
+            market_halts: self.symbols.get(market.as_symbol()),
             benchmark: benchmark.and_then(|benchmark| self.symbols.get(benchmark)),
-            markets: self.markets.get_mut(of_benchmark).expect("it was inserted above"),
+            benchmark_closes: self.benchmark_closes.get_mut(of_benchmark).expect("it was inserted above"),
             baselines: self.baselines.get_mut(symbol).expect("it was inserted above"),
         };
         context.evaluate(window, state.evaluated.as_ref().map(|(_, evaluation)| evaluation), cause)

@@ -145,7 +145,7 @@ impl Runner {
 
     async fn handle(&mut self, record: &Received) -> Result<(), JoinerError> {
         self.batch_started.get_or_insert_with(Instant::now);
-        let is_new = self.partitions.get(&record.partition).is_some_and(|partition| !partition.is_known(record));
+        let is_new = self.partitions.get(&record.partition).is_some_and(|partition| !partition.is_committed(record));
         let event = match self.decode(record, is_new) {
             Ok(event) => event,
             Err(reason) => {
@@ -291,9 +291,9 @@ impl Runner {
             }
             Err(error) => tracing::warn!(
                 error = chain(&error),
-                "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again in {} s. \
-                 If this lasts, memory grows: check the broker",
-                interval.as_secs()
+                wait_s = interval.as_secs(),
+                "the broker did not say how many halts and actions are unread, so finished rows stay in memory; asking again. \
+                 If this lasts, memory grows: check the broker"
             ),
         }
     }

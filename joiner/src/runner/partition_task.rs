@@ -1,6 +1,7 @@
 //! One partition number of all topics: its part of the join, and the next offset of each topic.
 
 use crate::JoinerError;
+use crate::join::partition::MAX_SILENT_RECORDS;
 use crate::join::{EvictedRun, JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, Position};
 use std::sync::Arc;
 use tapewire_bus::consumer::Assigned;
@@ -41,8 +42,8 @@ impl PartitionTask {
     }
 
     /// Whether a record was committed before. Such a record only rebuilds the state, because its facts are stored.
-    pub fn is_known(&self, record: &Received) -> bool {
-        join_topic(record.topic).is_some_and(|topic| self.partition.is_known(topic, record.position()))
+    pub fn is_committed(&self, record: &Received) -> bool {
+        join_topic(record.topic).is_some_and(|topic| self.partition.is_committed(topic, record.position()))
     }
 
     /// Moves past a record and gives its event, if it has one, to the join; returns the rows that changed.
@@ -82,9 +83,9 @@ impl PartitionTask {
     pub fn evict(&mut self) {
         for EvictedRun { run, unfinished } in self.partition.evict() {
             tracing::info!(
-                %run, unfinished, partition = self.number,
-                "mentions of this replay have had neither bars nor another record for a hundred million bars: they are taken \
-                 to have been sent again after it was over, and its rows stay as they are"
+                %run, unfinished, partition = self.number, records = MAX_SILENT_RECORDS,
+                "a replay with mentions and without bars was evicted: no record of it came for this many records of `bars`, \
+                 so its mentions were probably sent again after it had ended; its rows stay as they are"
             );
         }
     }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, at_least, finite, same_length};
 use crate::moments::{Mean, mean, squares_about_mean, sum};
 use crate::rank::ranks;
-use crate::regression::{Design, Errors, Ols, newey_west_lags};
+use crate::regression::{Design, Ols, StandardErrors, newey_west_lags};
 use crate::test::{Interval, Reference, Test};
 
 /// Which correlation.
@@ -206,7 +206,7 @@ pub fn mean_newey_west(values: &[f64], lags: usize, small_sample: bool) -> Resul
     finite("values", values)?;
     at_least("values", values.len(), 2)?;
     let fit = Ols::fit(Design::with_constant(values.len(), &[])?, values)?;
-    let table = fit.table(&Errors::NeweyWest { lags, small_sample })?;
+    let table = fit.table(&StandardErrors::NeweyWest { lags, small_sample })?;
     Ok((table.coefficients[0].test, table.coefficients[0].standard_error))
 }
 

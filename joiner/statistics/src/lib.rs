@@ -17,7 +17,7 @@
 //! numbers and refuses NaN and infinities by name; leave rows with missing values out.
 //!
 //! ```
-//! use tapewire_statistics::event::{EventReturns, Model, Moments, Options, Study, abnormal_returns};
+//! use tapewire_statistics::event::{EventReturns, Model, EventDates, Options, Study, abnormal_returns};
 //! use tapewire_statistics::multiple::{Adjustment, Family};
 //!
 //! // Eight events: 60 minutes before each, then three minutes, in the second of which the price rises by 1 %.
@@ -40,7 +40,7 @@
 //!
 //! let mut family = Family::new("do prices move in the minutes around the news");
 //! for step in 0..3 {
-//!     family.look(format!("minute {step}"), || study.tests(step..=step, Moments::Shared)?.bmp_adjusted);
+//!     family.look(format!("minute {step}"), || study.tests(step..=step, EventDates::Common)?.bmp_adjusted);
 //! }
 //! let judged = family.judge(Adjustment::Holm, 0.01)?;
 //! assert_eq!(judged.iter().map(|look| look.rejected).collect::<Vec<_>>(), [false, true, false]);

@@ -5,7 +5,7 @@
 //!   [`first_of_stories`].
 //! - Events of one article about many companies, or of one day, are correlated: [`clusters`] labels which events belong
 //!   together, for clustered standard errors and sign flips.
-//! - Too few events give no result: [`enough`]. Constant scores give none either: [`crate::Error::Constant`].
+//! - Too few events give no result: [`require_minimum`]. Constant scores give none either: [`crate::Error::Constant`].
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -156,6 +156,6 @@ pub(crate) fn root(parent: &mut [usize], mut at: usize) -> usize {
 ///
 /// # Errors
 /// [`crate::Error::TooFew`].
-pub fn enough(events: usize, minimum: usize) -> Result<()> {
+pub fn require_minimum(events: usize, minimum: usize) -> Result<()> {
     at_least("events", events, minimum)
 }

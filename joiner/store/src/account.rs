@@ -46,7 +46,7 @@ pub enum Table {
 /// The keys in a table, each once, in order.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub fn mentions<'a>(
     config: &'a ClickHouseConfig,
     run: &'a Run,

@@ -25,7 +25,7 @@ pub struct Anomaly {
 
 /// News of a symbol whose mean score is far from that of its news before.
 #[derive(Debug, Clone, PartialEq, Row, Deserialize)]
-pub struct Shock {
+pub struct SentimentShock {
     /// Ticker.
     pub symbol: String,
     /// When the newest article was available, in microseconds since 1970 UTC.
@@ -58,7 +58,7 @@ pub struct AlertRow {
 /// Bars of the live run that end at or after `since` and are anomalies, the oldest first.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub async fn anomalies(config: &ClickHouseConfig, since: Timestamp) -> Result<Vec<Anomaly>, StoreError> {
     let sql = "SELECT toString(symbol) AS symbol, width_s, toUnixTimestamp64Micro(indicators.start) AS start,
             assumeNotNull(log_return) AS log_return, assumeNotNull(robust_z_60) AS robust_z, close
@@ -82,7 +82,7 @@ pub async fn shocks(
     since: Timestamp,
     minimum: u32,
     threshold: f64,
-) -> Result<Vec<Shock>, StoreError> {
+) -> Result<Vec<SentimentShock>, StoreError> {
     let sql = "WITH fromUnixTimestamp64Micro({since:Int64}) AS since,
         told AS (
             SELECT symbol, title, min(available_at) AS first_at, argMin(score, available_at) AS told_score
@@ -115,7 +115,7 @@ pub async fn shocks(
 ///
 /// # Errors
 /// As [`anomalies`].
-pub async fn sent(config: &ClickHouseConfig, since: Timestamp) -> Result<Vec<AlertRow>, StoreError> {
+pub async fn sent_alerts(config: &ClickHouseConfig, since: Timestamp) -> Result<Vec<AlertRow>, StoreError> {
     let sql = "SELECT toString(kind) AS kind, subject, toUnixTimestamp64Micro(alerts.at) AS at, toString(target) AS target,
             value, text, toUnixTimestamp64Micro(alerts.sent_at) AS sent_at
         FROM alerts FINAL WHERE alerts.sent_at >= fromUnixTimestamp64Micro({since:Int64}) ORDER BY sent_at, subject, target";

@@ -11,19 +11,19 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// As the client of ClickHouse has it without these certificates.
+/// The keep-alive of the `clickhouse` crate's own client.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// ClickHouse closes idle connections after 3 seconds.
 const IDLE: Duration = Duration::from_secs(2);
 
 /// A file of certificates in PEM, read when the settings are. Certificates of the system's authorities are trusted as well.
 #[derive(Clone)]
-pub struct Authorities {
+pub struct CaCertificates {
     file: PathBuf,
     tls: TlsConnector,
 }
 
-impl Authorities {
+impl CaCertificates {
     /// Reads the file.
     ///
     /// # Errors
@@ -59,27 +59,27 @@ impl Authorities {
     }
 }
 
-impl fmt::Debug for Authorities {
+impl fmt::Debug for CaCertificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.file.fmt(f)
     }
 }
 
-impl<'de> Deserialize<'de> for Authorities {
+impl<'de> Deserialize<'de> for CaCertificates {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::read(PathBuf::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
 /// The file's name.
-impl Serialize for Authorities {
+impl Serialize for CaCertificates {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.file.serialize(serializer)
     }
 }
 
-/// That of a file's name.
-impl JsonSchema for Authorities {
+/// The schema of a path, because a setting names the file.
+impl JsonSchema for CaCertificates {
     fn schema_name() -> Cow<'static, str> {
         PathBuf::schema_name()
     }
@@ -102,7 +102,7 @@ mod tests {
         let read = |text: &[u8]| {
             let file = std::env::temp_dir().join(format!("tapewire_authorities_{}", std::process::id()));
             std::fs::write(&file, text).unwrap();
-            let error = Authorities::read(file.clone()).unwrap_err();
+            let error = CaCertificates::read(file.clone()).unwrap_err();
             std::fs::remove_file(&file).unwrap();
             assert!(error.contains(file.to_str().unwrap()), "{error}");
             error
@@ -110,7 +110,7 @@ mod tests {
         for text in ["", "not PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(read(text.as_bytes()).contains("BEGIN CERTIFICATE"), "{text}");
         }
-        let missing = Authorities::read("/nowhere/ca.pem".into()).unwrap_err();
+        let missing = CaCertificates::read("/nowhere/ca.pem".into()).unwrap_err();
         assert!(missing.contains("can't read /nowhere/ca.pem"), "{missing}");
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of the connection to ClickHouse.
 
 use crate::retention::{ColdConfig, RetentionConfig};
-use crate::{Authorities, StoreError};
+use crate::{CaCertificates, StoreError};
 use clickhouse::{Client, RowOwned, RowRead};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct ClickHouseConfig {
     /// File with the certificates, in PEM, of authorities that are trusted beside the system's to sign the server's
     /// certificate.
     #[schemars(example = &"/etc/tapewire/ca.pem")]
-    pub ca_file: Option<Authorities>,
+    pub ca_file: Option<CaCertificates>,
     /// The password, read by the caller from its variable or from `password_file`.
     #[serde(skip)]
     pub password: String,
@@ -98,7 +98,7 @@ impl ClickHouseConfig {
 
     /// A client without a database, with which the database can be created.
     pub(crate) fn server(&self) -> Client {
-        let client = self.ca_file.as_ref().map_or_else(Client::default, Authorities::client);
+        let client = self.ca_file.as_ref().map_or_else(Client::default, CaCertificates::client);
         client
             .with_url(&self.url)
             .with_user(&self.user)

@@ -1,6 +1,10 @@
 //! What can go wrong with the tables.
 
 /// An error of the store. Messages name the place and, where there is one, the remedy.
+///
+/// # Errors of queries
+/// [`Unreachable`](Self::Unreachable), [`Certificate`](Self::Certificate), [`Login`](Self::Login), [`Busy`](Self::Busy),
+/// [`NotMigrated`](Self::NotMigrated) (not where no database is needed), [`ClickHouse`](Self::ClickHouse).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

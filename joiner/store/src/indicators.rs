@@ -47,7 +47,7 @@ pub struct IndicatorRow {
 /// since 1970 UTC) only rows that start then or later are read, which spares ClickHouse the whole history of the symbols.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub async fn newest(
     config: &ClickHouseConfig,
     run: &str,

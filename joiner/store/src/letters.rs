@@ -155,7 +155,7 @@ impl Filter {
 /// The letters that the filter wants, the newest first, at most `limit`.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub fn list<'a>(
     config: &'a ClickHouseConfig,
     filter: &'a Filter,

@@ -22,7 +22,7 @@ pub mod summary;
 mod views;
 pub mod writer;
 
-pub use authorities::Authorities;
+pub use authorities::CaCertificates;
 pub use config::ClickHouseConfig;
 pub use error::StoreError;
 pub use migrate::{Migrated, check_version, drop_database, installation_id, migrate, newest_version, server_time_zone};

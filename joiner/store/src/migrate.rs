@@ -55,7 +55,7 @@ const LEFTOVERS: [(&str, u32); 4] = [
     ("dead_letters_before_0006", 6),
 ];
 
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
+const SCHEMA_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
 (
     version UInt32,
     name String,
@@ -104,9 +104,9 @@ pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrate
         let create = format!("CREATE DATABASE IF NOT EXISTS `{}`", config.database.replace('`', ""));
         config.server().query(&create).execute().await.map_err(failed)?;
         let client = config.client();
-        client.query(LEDGER).execute().await.map_err(failed)?;
+        client.query(SCHEMA_MIGRATIONS).execute().await.map_err(failed)?;
         let known = applied(&client).await.map_err(failed)?;
-        check(&known, &config.database)?;
+        refuse_unknown_migrations(&known, &config.database)?;
 
         let mut applied = Vec::new();
         for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
@@ -122,7 +122,7 @@ pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrate
         }
         execute(&client, letters::REPLAYS).await.map_err(failed)?;
         drop_empty_leftovers(&client).await.map_err(failed)?;
-        name_installation(&client).await.map_err(failed)?;
+        create_installation_id(&client).await.map_err(failed)?;
         let changes = retention::changes(config).await?;
         retention::apply(config, &changes).await?;
         let retention = changes.into_iter().map(|change| change.words).collect();
@@ -137,7 +137,7 @@ pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrate
 /// [`migrate`].
 pub async fn check_version(config: &ClickHouseConfig) -> Result<(), StoreError> {
     let known = applied(&config.client()).await.map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
-    check(&known, &config.database)?;
+    refuse_unknown_migrations(&known, &config.database)?;
     let version = known.iter().map(|row| row.version).max().unwrap_or(0);
     match known.len() == MIGRATIONS.len() {
         true => Ok(()),
@@ -148,7 +148,7 @@ pub async fn check_version(config: &ClickHouseConfig) -> Result<(), StoreError> 
 /// The id that a database was given by its first [`migrate`]: two databases of the same name have different ids.
 ///
 /// # Errors
-/// [`StoreError::NotMigrated`] before that, otherwise as every query.
+/// [`StoreError::NotMigrated`] before that, otherwise the [errors of queries](StoreError#errors-of-queries).
 pub async fn installation_id(config: &ClickHouseConfig) -> Result<String, StoreError> {
     let ids: Vec<String> = config
         .client()
@@ -163,7 +163,7 @@ pub async fn installation_id(config: &ClickHouseConfig) -> Result<String, StoreE
 /// The server's time zone. Sessions of [`ClickHouseConfig::client`] are in UTC in any case.
 ///
 /// # Errors
-/// As every query.
+/// The [errors of queries](StoreError#errors-of-queries).
 pub async fn server_time_zone(config: &ClickHouseConfig) -> Result<String, StoreError> {
     let zone = config.server().query("SELECT serverTimezone()").fetch_one().await;
     zone.map_err(|error| StoreError::from_clickhouse(error, &config.url))
@@ -190,7 +190,7 @@ async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error
 }
 
 /// Two processes that migrate at once may each write an id; the first id counts.
-async fn name_installation(client: &Client) -> clickhouse::error::Result<()> {
+async fn create_installation_id(client: &Client) -> clickhouse::error::Result<()> {
     if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
         client.query("INSERT INTO installation (id) SELECT generateUUIDv4()").execute().await?;
     }
@@ -209,14 +209,14 @@ pub async fn drop_database(config: &ClickHouseConfig) -> Result<(), StoreError> 
 /// Runs a statement. It is not an error if the statement has been run before.
 async fn execute(client: &Client, statement: &str) -> clickhouse::error::Result<()> {
     match client.query(statement).execute().await {
-        Err(error) if code(&error).is_some_and(|code| was_done(statement, code)) => Ok(()),
+        Err(error) if code(&error).is_some_and(|code| was_run_before(statement, code)) => Ok(()),
         result => result,
     }
 }
 
 /// Whether ClickHouse's error code says that the statement has been run before. 57: the table exists; 60: it does not;
 /// 705: it has rows.
-fn was_done(statement: &str, code: u32) -> bool {
+fn was_run_before(statement: &str, code: u32) -> bool {
     let statement = without_comments(statement);
     match code {
         57 => statement.starts_with("RENAME TABLE "),
@@ -245,7 +245,7 @@ async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> 
 }
 
 /// Refuses a database with an applied migration that this build does not have, or has with another text.
-fn check(known: &[Applied], database: &str) -> Result<(), StoreError> {
+fn refuse_unknown_migrations(known: &[Applied], database: &str) -> Result<(), StoreError> {
     for row in known {
         match MIGRATIONS.iter().find(|m| m.version == row.version) {
             None => return Err(StoreError::NewerSchema { database: database.to_owned(), version: row.version }),
@@ -381,7 +381,7 @@ mod tests {
             ("DROP TABLE IF EXISTS IF EMPTY x", 705, true),
             ("DROP TABLE IF EXISTS x", 705, false),
         ] {
-            assert_eq!(was_done(statement, code), done, "{statement}: {code}");
+            assert_eq!(was_run_before(statement, code), done, "{statement}: {code}");
         }
     }
 

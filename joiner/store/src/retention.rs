@@ -166,7 +166,7 @@ struct Stored {
 /// none for its table.
 ///
 /// # Errors
-/// [`StoreError::Cold`] if the server has no such policy or volume; otherwise as every query.
+/// [`StoreError::Cold`] if the server has no such policy or volume; otherwise the [errors of queries](StoreError#errors-of-queries).
 pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Change>, StoreError>> {
     Box::pin(async move {
         let client = config.client();
@@ -200,7 +200,7 @@ pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Cha
 /// removes and moves rows in the background.
 ///
 /// # Errors
-/// [`StoreError::Cold`] if a table can't take the storage policy; otherwise as every query.
+/// [`StoreError::Cold`] if a table can't take the storage policy; otherwise the [errors of queries](StoreError#errors-of-queries).
 pub(crate) async fn apply(config: &ClickHouseConfig, changes: &[Change]) -> Result<(), StoreError> {
     let client = config.client().with_setting("materialize_ttl_after_modify", "1");
     let failed = |error| StoreError::from_clickhouse(error, &config.url);

@@ -30,7 +30,7 @@ pub struct Disk {
 /// Asks the server about itself; needs no database.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::Busy`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub fn server<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Server, StoreError>> {
     Box::pin(async move {
         let sql = "SELECT version() AS version, serverTimezone() AS zone, toUnixTimestamp64Micro(now64(6)) AS now";

@@ -54,8 +54,8 @@ impl SourceRow {
 /// How far the sources of the live run have been followed.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
-pub async fn progress(config: &ClickHouseConfig) -> Result<Vec<SourceRow>, StoreError> {
+/// The [errors of queries](StoreError#errors-of-queries).
+pub async fn source_progress(config: &ClickHouseConfig) -> Result<Vec<SourceRow>, StoreError> {
     let sql = "SELECT toString(run) AS run, toString(kind) AS kind, toString(source) AS source,
             toUnixTimestamp64Micro(watermark) AS watermark, idle, position
         FROM source_progress FINAL WHERE source_progress.run = {live:String} ORDER BY kind, source";

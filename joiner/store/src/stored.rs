@@ -88,7 +88,7 @@ pub struct StoredAction {
 /// The runs that have joined rows, and their numbers of rows, the largest first; at most 20.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub fn runs<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<(String, u64)>, StoreError>> {
     Box::pin(async move {
         let sql = "SELECT toString(run) AS run, count() AS rows FROM impact FINAL GROUP BY run ORDER BY rows DESC, run LIMIT 20";

@@ -4,7 +4,7 @@ use tapewire_core::story::{
     ALIKE, CAPITAL_MARK, DENIAL, EXACT_MARKS, FREQUENT_MARKS, FREQUENT_WEIGHT, MARKS, NAME_MARK, SHARED, SPAN, WEIGHT,
 };
 
-/// The bits of a word's number that say what kind of word it is. The other bits are a hash. Two opposites (`+raise`,
+/// The bits of a word's code that say what kind of word it is. The other bits are a hash. Two opposites (`+raise`,
 /// `-raise`) have the same hash, and so have a word and the mark of its capital letter (`acme`, `^acme`).
 const KIND: u64 = (1 << 12) - 1;
 /// The weight: 0 none, 1 [`FREQUENT_WEIGHT`], 2 [`WEIGHT`].
@@ -22,8 +22,8 @@ fn quoted(marks: &[char]) -> String {
     marks.iter().map(|mark| format!("'{mark}'")).collect::<Vec<_>>().join(", ")
 }
 
-/// SQL of the number of word `w`.
-fn number() -> String {
+/// SQL of the code of word `w`.
+fn word_code() -> String {
     let exact = EXACT_MARKS.iter().zip(EXACT).map(|(mark, bit)| format!(" + {bit} * startsWith(w, '{mark}')"));
     format!(
         "bitAnd(cityHash64(multiIf(
@@ -71,7 +71,7 @@ fn contradict() -> String {
     )
 }
 
-/// SQL of the mentions of each company in order, with their words as numbers. Two mentions that can be alike have a token in
+/// SQL of the mentions of each company in order, with their words as codes. Two mentions that can be alike have a token in
 /// common: a word of full weight, or all of their words, or a great many frequent ones.
 fn tokens() -> String {
     let many = SHARED.div_ceil(FREQUENT_WEIGHT);
@@ -82,7 +82,7 @@ fn tokens() -> String {
             key,
             toUnixTimestamp64Micro(key.1) AS at,
             toUInt32(row_number() OVER (PARTITION BY run, symbol ORDER BY key)) AS place,
-            arrayMap(w -> {number}, story_words) AS words,
+            arrayMap(w -> {code}, story_words) AS words,
             {weight} AS weight,
             arrayConcat(
                 arrayFilter(w -> bitAnd(w, {WEIGHT_BITS}) = 2, words),
@@ -95,7 +95,7 @@ fn tokens() -> String {
             FROM current_mentions
             WHERE symbol != ''
         )",
-        number = number(),
+        code = word_code(),
         weight = weight("words"),
     )
 }

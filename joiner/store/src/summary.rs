@@ -58,7 +58,7 @@ pub struct HorizonOutcome {
 /// Counts the rows of a run.
 ///
 /// # Errors
-/// As every query: [`StoreError::Unreachable`], [`StoreError::NotMigrated`], [`StoreError::ClickHouse`].
+/// The [errors of queries](StoreError#errors-of-queries).
 pub fn counts<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, Result<Counts, StoreError>> {
     Box::pin(async move {
         let query = "SELECT

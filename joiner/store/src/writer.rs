@@ -61,7 +61,8 @@ impl Writer {
                 }
                 Err(error) => StoreError::from_clickhouse(error, &self.url),
             };
-            // A certificate that was accepted when the role started is being renewed, or a clock is wrong.
+            // A certificate that is not accepted any more is waited for, too: it was accepted when the role started, so it is
+            // being renewed or a clock is wrong.
             if !error.is_retryable() && !matches!(error, StoreError::Certificate { .. }) {
                 return Err(error);
             }

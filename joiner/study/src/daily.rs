@@ -6,12 +6,12 @@
 
 use crate::estimate::{Estimate, Figure};
 use crate::events::{Event, Outcome, Sample, Used};
-use crate::findings::{MINIMUM_GROUP, Settings, enough, rank_ic};
+use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
 use crate::looks::Looks;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tapewire_core::Symbol;
-use tapewire_statistics::event::{Abnormal, EventReturns, Model, Moments, Options, Study, abnormal_returns};
+use tapewire_statistics::event::{Abnormal, EventDates, EventReturns, Model, Options, Study, abnormal_returns};
 use tapewire_statistics::overlap::{self, Fate};
 use tapewire_statistics::{Error, Result, Test};
 
@@ -192,7 +192,7 @@ impl DaysFindings {
         tested.push(days);
         let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, looks)).collect();
         let used = used(&followed.iter().collect::<Vec<_>>(), 1);
-        let enough = enough(used.events.len(), used.count_days(), settings);
+        let enough = require_minimum(used.events.len(), used.count_days(), settings);
         let mut group = |label| group(&followed, label, days, &tested, &enough, settings, looks);
         Self {
             days,
@@ -304,7 +304,7 @@ fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
 /// Refuses fewer events, or fewer days or blocks of days, than the settings ask for.
 fn enough_blocks(used: &Used<'_>, day: usize, settings: &Settings) -> Result<()> {
     let (found, needed) = (used.count_blocks(), settings.minimum_days);
-    enough(used.events.len(), used.count_days(), settings)?;
+    require_minimum(used.events.len(), used.count_days(), settings)?;
     if day > 1 && found < needed {
         return Err(Error::TooFew { what: "blocks of days with events", found, needed });
     }
@@ -404,7 +404,7 @@ fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut L
     let found = own.and_then(|own| {
         let dates: Vec<u64> = own.iter().map(|own| own.event.day).collect();
         let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
-        study.tests(0..=day - 1, Moments::Grouped(&dates))
+        study.tests(0..=day - 1, EventDates::Grouped(&dates))
     });
     let mut place = 0;
     let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {

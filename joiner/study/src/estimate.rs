@@ -1,7 +1,7 @@
 //! An estimate with its interval and p-value, or the reason why it has no value.
 
 use serde::Serialize;
-use tapewire_statistics::regression::{Design, Errors, Ols};
+use tapewire_statistics::regression::{Design, Ols, StandardErrors};
 use tapewire_statistics::{Error, Result, Test};
 
 /// Confidence level: the share of intervals that hold the true value.
@@ -82,7 +82,8 @@ impl Estimate {
     /// The coefficient of `column` in a regression whose errors may be correlated within clusters in any way. Its
     /// standard error is the jackknife's over clusters, which also holds with few clusters.
     pub(crate) fn clustered(design: Design, y: &[f64], column: usize, clusters: &[u64]) -> Result<Self> {
-        let table = Ols::fit(design, y)?.table(&Errors::ClusterJackknife { by: clusters, about_mean: false })?;
+        let table =
+            Ols::fit(design, y)?.table(&StandardErrors::ClusterJackknife { by: clusters, about_mean: false })?;
         let coefficient = table.coefficients[column];
         let interval = coefficient.interval(LEVEL)?;
         let tapewire_statistics::Reference::Student { df } = coefficient.test.reference else {

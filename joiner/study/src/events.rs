@@ -1,6 +1,6 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
-use crate::findings::{QUANTILES, Settings, enough};
+use crate::findings::{QUANTILES, Settings, require_minimum};
 use crate::row::Row;
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -355,8 +355,8 @@ impl<'a> Used<'a> {
 
 impl Used<'_> {
     /// Refuses fewer events or days than the settings ask for.
-    pub(crate) fn enough(&self, settings: &Settings) -> Result<()> {
-        enough(self.events.len(), self.count_days(), settings)
+    pub(crate) fn require_minimum(&self, settings: &Settings) -> Result<()> {
+        require_minimum(self.events.len(), self.count_days(), settings)
     }
 
     /// Scores of the events.

@@ -1,6 +1,7 @@
 //! Which events are studied, what becomes of their scores, and how they are divided into parts.
 
 use crate::events::{Event, Sample};
+use crate::findings::QUANTILES;
 use crate::row::Row;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -12,9 +13,6 @@ use tapewire_statistics::groups::quantile_of;
 
 /// A company's scores are made comparable by their mean and standard deviation only if it has this many events.
 pub const MINIMUM_FOR_Z: usize = 10;
-
-/// Number of quantiles of `--score quantile` and of `--split-by quantile`.
-const FIFTHS: usize = 5;
 
 /// Which mentions of a story are events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -41,7 +39,7 @@ pub enum ScoreAs {
     Quantile,
 }
 
-/// Quantiles of the scores: those from `first` to `last` of `of`, counted from 1, the lowest scores first.
+/// Some of the quantiles of the scores, counted from 1, the lowest scores first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScoreQuantiles {
     /// How many quantiles the scores are divided into.
@@ -174,8 +172,8 @@ impl Filters {
         all
     }
 
-    /// The column that a filter needs and that no row has a value of, and the filter's flag.
-    pub fn without_data(&self, rows: &[Row]) -> Option<(&'static str, &'static str)> {
+    /// A filter's flag and the column that it needs, if no row has a value in that column.
+    pub fn filter_without_data(&self, rows: &[Row]) -> Option<(&'static str, &'static str)> {
         let lacks = |has: fn(&Row) -> bool| !rows.iter().any(has);
         if !self.phases.is_empty() && lacks(|row| row.phase.is_some()) {
             return Some(("--session", "phase"));
@@ -263,7 +261,7 @@ impl ScoreAs {
             }
             Self::Quantile => {
                 let scores: Vec<f64> = sample.events.iter().map(|event| event.score).collect();
-                match quantile_of(&scores, FIFTHS) {
+                match quantile_of(&scores, QUANTILES) {
                     Ok(fifths) => {
                         for (event, fifth) in sample.events.iter_mut().zip(fifths) {
                             event.score = fifth as f64 / 2.0 - 1.0;
@@ -296,20 +294,20 @@ impl SplitBy {
 
     /// The part of an event; `fifth` is that of its score.
     fn part(self, event: &Event, fifth: Option<usize>) -> String {
-        let or_none = |text: &str| if text.is_empty() { "not known".to_owned() } else { text.to_owned() };
+        let or_not_known = |text: &str| if text.is_empty() { "not known".to_owned() } else { text.to_owned() };
         match self {
-            Self::Session => event.phase.map_or_else(|| or_none(""), |phase| session_name(phase).to_owned()),
+            Self::Session => event.phase.map_or_else(|| or_not_known(""), |phase| session_name(phase).to_owned()),
             Self::Novelty => if event.is_first { "first" } else { "repeated" }.to_owned(),
-            Self::Source => or_none(&event.provider),
-            Self::Publisher => or_none(&event.publisher),
-            Self::Label => or_none(event.label.unwrap_or_default()),
+            Self::Source => or_not_known(&event.provider),
+            Self::Publisher => or_not_known(&event.publisher),
+            Self::Label => or_not_known(event.label.unwrap_or_default()),
             Self::Symbol => event.symbol.to_string(),
-            Self::Quantile => fifth.map_or_else(|| or_none(""), |fifth| format!("{} of {FIFTHS}", fifth + 1)),
+            Self::Quantile => fifth.map_or_else(|| or_not_known(""), |fifth| format!("{} of {QUANTILES}", fifth + 1)),
             Self::Month => event.available_at.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string(),
         }
     }
 
-    /// The order in which parts are listed: as time goes, or the largest first.
+    /// Whether parts are listed by name (quantiles, months, novelty), not by size.
     fn is_ordered_by_name(self) -> bool {
         matches!(self, Self::Quantile | Self::Month | Self::Novelty)
     }
@@ -317,7 +315,7 @@ impl SplitBy {
     /// The events divided into parts, each as a sample of its own.
     pub(crate) fn parts(self, sample: &Sample) -> Vec<(String, Sample)> {
         let scores: Vec<f64> = sample.events.iter().map(|event| event.score).collect();
-        let fifths = quantile_of(&scores, FIFTHS).ok();
+        let fifths = quantile_of(&scores, QUANTILES).ok();
         let mut parts: BTreeMap<String, Vec<Event>> = BTreeMap::new();
         for (place, event) in sample.events.iter().enumerate() {
             let name = self.part(event, fifths.as_ref().map(|fifths| fifths[place]));

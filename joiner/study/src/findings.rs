@@ -23,7 +23,7 @@ use tapewire_statistics::regression::Design;
 use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
 use tapewire_statistics::{Error, Result};
 
-/// Number of quantiles of the scores.
+/// Number of quantiles of the scores, also of `--score quantile` and of `--split-by quantile`.
 pub const QUANTILES: usize = 5;
 
 /// A group of events, such as those with positive news, has no statistic if it has fewer events than this.
@@ -198,7 +198,8 @@ pub struct Findings {
     /// Number of tests that p-values are adjusted for, counted by the program.
     pub tests: usize,
     /// The horizon with the most events.
-    pub largest_horizon: Option<&'static str>,
+    #[serde(rename = "largest_horizon")]
+    pub horizon_with_most_events: Option<&'static str>,
     /// The events with the largest outcomes at that horizon, of either sign.
     pub examples: Vec<Example>,
     /// What the report shows beside the horizons.
@@ -235,11 +236,11 @@ where
     let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut looks));
     looks.adjust(&mut horizons, split.as_mut(), days.as_mut());
     let reached = settings.horizons.iter().zip(&horizons).filter(|(_, of)| of.n > 0);
-    let largest = reached.max_by_key(|(_, of)| of.n).map(|(&horizon, _)| horizon);
+    let main_horizon = reached.max_by_key(|(_, of)| of.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = looks.tests();
     let (verdict, sentence) = sentence::of(&horizons, split.as_ref(), days.as_ref(), settings, tests);
-    let panels = panels::of(&sample, &horizons, largest, settings, joined);
+    let panels = panels::of(&sample, &horizons, main_horizon, settings, joined);
     let mut findings = Findings {
         verdict,
         sentence,
@@ -251,8 +252,8 @@ where
         symbols: symbols.len(),
         from: sample.events.first().map(|event| event.available_at),
         until: sample.events.last().map(|event| event.available_at),
-        examples: largest.map(|horizon| examples(&sample, horizon)).unwrap_or_default(),
-        largest_horizon: largest.map(Horizon::name),
+        examples: main_horizon.map(|horizon| examples(&sample, horizon)).unwrap_or_default(),
+        horizon_with_most_events: main_horizon.map(Horizon::name),
         left_out: sample.left_out,
         filters: removed,
         horizons,
@@ -267,7 +268,7 @@ where
 }
 
 pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings, looks: &mut Looks) -> HorizonFindings {
-    let enough = enough(used.events.len(), used.count_days(), settings);
+    let enough = require_minimum(used.events.len(), used.count_days(), settings);
     let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
         looks.look(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
@@ -343,7 +344,7 @@ impl HorizonFindings {
 }
 
 /// Refuses a horizon with too few events or days.
-pub(crate) fn enough(events: usize, days: usize, settings: &Settings) -> Result<()> {
+pub(crate) fn require_minimum(events: usize, days: usize, settings: &Settings) -> Result<()> {
     let at_least = |what, found, needed| {
         if found < needed { Err(Error::TooFew { what, found, needed }) } else { Ok(()) }
     };

@@ -7,7 +7,7 @@ use crate::estimate::LEVEL;
 use crate::events::Used;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tapewire_statistics::regression::{Design, Errors, Ols, newey_west_lags};
+use tapewire_statistics::regression::{Design, Ols, StandardErrors, newey_west_lags};
 use tapewire_statistics::resample::{Blocks, bootstrap};
 use tapewire_statistics::{Error, Result};
 
@@ -35,7 +35,7 @@ pub struct Band {
 pub(crate) fn newey_west(x: &[f64], y: &[f64], used: &Used<'_>, overlap: usize) -> Result<Band> {
     let (period, days) = (used.days(), used.count_days());
     let lags = newey_west_lags(days).max(overlap);
-    let errors = Errors::DriscollKraay { lags, period, small_sample: true };
+    let errors = StandardErrors::DriscollKraay { lags, period, small_sample: true };
     let table = Ols::fit(Design::with_constant(x.len(), &[x])?, y)?.table(&errors)?;
     let slope = table.coefficients[1];
     let interval = slope.interval(LEVEL)?;

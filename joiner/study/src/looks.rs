@@ -67,6 +67,7 @@ impl Looks {
     /// Fills in the p-values adjusted by Holm's method: those of estimates for all tests of the study, those of
     /// permutation tests for all permutation tests.
     pub fn adjust(&self, horizons: &mut [HorizonFindings], split: Option<&mut Split>, days: Option<&mut DaysFindings>) {
+        // Only the adjusted p-values are read. They do not depend on the level.
         let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
         let mut judged = judge(&self.tests).into_iter();
         let mut permuted = judge(&self.permutations).into_iter();

@@ -5,6 +5,7 @@ use crate::filters::Novelty;
 use crate::findings::{Findings, MINIMUM_GROUP, MOST_SHUFFLED, QUANTILES};
 use crate::panels::{Model, Panels};
 use crate::sections;
+use tapewire_core::story::SPAN;
 
 /// The version of tapewire.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -99,11 +100,13 @@ fn rules(findings: &Findings) -> String {
 /// How often a story counts that is told again.
 fn stories(findings: &Findings) -> String {
     let Findings { events, untitled, .. } = findings;
-    let first = "A company's story that is told again within 72 hours, in the same or in other words, counts once, the \
-                 first time.";
+    let first = format!(
+        "A company's story that is told again within {} hours, in the same or in other words, counts once, the first time.",
+        SPAN.as_hours()
+    );
     match (findings.settings.filters.novelty, *untitled) {
         (Novelty::All, _) => "A company's story that is told again counts each time.".to_owned(),
-        (Novelty::First, 0) => first.to_owned(),
+        (Novelty::First, 0) => first,
         (Novelty::First, untitled) if untitled == *events => {
             "The rows have no titles, so a company's story that is told again counts each time.".to_owned()
         }

@@ -28,7 +28,7 @@ pub(crate) fn text(findings: &Findings) -> String {
             let _ = writeln!(text, "\n{by} {name}: {} events of {} companies", part.events, part.symbols);
             let _ = writeln!(text, "{}", table_head());
             for of in &part.horizons {
-                let _ = writeln!(text, "{}", row(of).trim_end());
+                let _ = writeln!(text, "{}", row(of, findings.settings.level).trim_end());
             }
         }
         if !without.is_empty() {
@@ -45,7 +45,7 @@ pub(crate) fn text(findings: &Findings) -> String {
         }
     }
     if let Some(days) = &findings.days {
-        text.push_str(&days_text(days));
+        text.push_str(&days_text(days, findings.settings.level));
     }
     text
 }
@@ -78,7 +78,7 @@ fn intervals_text(horizons: &[HorizonFindings]) -> String {
     text
 }
 
-fn days_text(days: &DaysFindings) -> String {
+fn days_text(days: &DaysFindings, level: f64) -> String {
     let mut text = format!("\n{}\n", days_words(days));
     for ic in &days.rank_ics {
         let what = match &ic.rank_ic {
@@ -111,7 +111,7 @@ fn days_text(days: &DaysFindings) -> String {
             for test in tests.each() {
                 let shown = test.value().map_or_else(
                     || "few".to_owned(),
-                    |test| format!("{:+.2}{}", test.statistic, star_of(test.p_adjusted)),
+                    |test| format!("{:+.2}{}", test.statistic, star_of(test.p_adjusted, level)),
                 );
                 let _ = write!(text, " {shown:>17}");
             }

@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 /// The sentence names at most this number of further tests.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 /// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.
 /// Parts and days do not change the verdict; their tests that hold are named after the sentence.
@@ -35,20 +35,20 @@ pub(crate) fn of(
 ) -> (Verdict, String) {
     let known: Vec<&HorizonFindings> = horizons.iter().filter(|of| of.rank_ic.value().is_some()).collect();
     if known.is_empty() {
-        let sentence = nothing(horizons, settings) + &others(horizons, split, days, settings);
+        let sentence = sentence_without_data(horizons, settings) + &further_findings(horizons, split, days, settings);
         return (Verdict::NothingCanBeSaid, sentence);
     }
     let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|of| holds(of, settings)).collect();
     let found: Vec<&HorizonFindings> =
         by_clusters.iter().copied().filter(|of| permuted(of).is_some_and(|p| p <= settings.level)).collect();
     let (verdict, mut sentence) = if !found.is_empty() {
-        (Verdict::Found, yes(&found, settings, tests))
+        (Verdict::Found, sentence_found(&found, settings, tests))
     } else if let Some(of) = by_clusters.first() {
-        (Verdict::NotFound, not_within_days(of))
+        (Verdict::NotFound, sentence_not_within_days(of))
     } else {
-        (Verdict::NotFound, no(&known, horizons.len(), tests))
+        (Verdict::NotFound, sentence_not_found(&known, horizons.len(), tests))
     };
-    sentence.push_str(&others(horizons, split, days, settings));
+    sentence.push_str(&further_findings(horizons, split, days, settings));
     (verdict, sentence)
 }
 
@@ -60,7 +60,7 @@ fn permuted(of: &HorizonFindings) -> Option<f64> {
     of.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
 }
 
-fn nothing(horizons: &[HorizonFindings], settings: &Settings) -> String {
+fn sentence_without_data(horizons: &[HorizonFindings], settings: &Settings) -> String {
     let Settings { minimum_events, minimum_days, outcome, .. } = settings;
     let is_enough = |of: &&HorizonFindings| of.n >= *minimum_events && of.days >= *minimum_days;
     let size = |of: &&HorizonFindings| (of.n, std::cmp::Reverse(of.overlapping));
@@ -84,7 +84,7 @@ fn nothing(horizons: &[HorizonFindings], settings: &Settings) -> String {
     )
 }
 
-fn yes(found: &[&HorizonFindings], settings: &Settings, tests: usize) -> String {
+fn sentence_found(found: &[&HorizonFindings], settings: &Settings, tests: usize) -> String {
     let list = |higher: bool| -> Vec<String> {
         let own = found.iter().filter(|of| of.rank_ic.value().is_some_and(|ic| (ic.estimate > 0.0) == higher));
         own.filter_map(|of| {
@@ -118,7 +118,7 @@ fn yes(found: &[&HorizonFindings], settings: &Settings, tests: usize) -> String 
     )
 }
 
-fn no(known: &[&HorizonFindings], all: usize, tests: usize) -> String {
+fn sentence_not_found(known: &[&HorizonFindings], all: usize, tests: usize) -> String {
     let which = match known.len() {
         1 => format!("the rank correlation of {}, the only horizon with enough data, is not", known[0].horizon),
         some if some < all => format!("none of the rank correlations of the {some} horizons with enough data is"),
@@ -136,7 +136,7 @@ fn no(known: &[&HorizonFindings], all: usize, tests: usize) -> String {
     format!("No: {which} distinguishable from chance after correction for all {tests} tests{detail}.")
 }
 
-fn not_within_days(of: &HorizonFindings) -> String {
+fn sentence_not_within_days(of: &HorizonFindings) -> String {
     let p = of.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
     let but = match &of.permutation {
         crate::Figure::Value(permutation) => format!(
@@ -156,7 +156,7 @@ fn not_within_days(of: &HorizonFindings) -> String {
 }
 
 /// Tests other than the rank correlations of all events that hold after correction. They do not change the verdict.
-fn others(
+fn further_findings(
     horizons: &[HorizonFindings],
     split: Option<&Split>,
     days: Option<&DaysFindings>,
@@ -164,16 +164,25 @@ fn others(
 ) -> String {
     let mut named = Vec::new();
     for of in horizons {
-        named.extend(of.estimates().into_iter().skip(1).filter_map(|named| held(named, of.horizon, "", settings)));
+        named.extend(
+            of.estimates()
+                .into_iter()
+                .skip(1)
+                .filter_map(|named| described_if_significant(named, of.horizon, "", settings)),
+        );
     }
     for part in split.iter().flat_map(|split| &split.parts) {
         let of_part = format!(" for {}", part.name);
         for of in &part.horizons {
-            named.extend(of.estimates().into_iter().filter_map(|named| held(named, of.horizon, &of_part, settings)));
+            named.extend(
+                of.estimates()
+                    .into_iter()
+                    .filter_map(|named| described_if_significant(named, of.horizon, &of_part, settings)),
+            );
         }
     }
     for ic in days.iter().flat_map(|days| &days.rank_ics) {
-        named.extend(held((RANK_IC, &ic.rank_ic), &format!("day {}", ic.day), "", settings));
+        named.extend(described_if_significant((RANK_IC, &ic.rank_ic), &format!("day {}", ic.day), "", settings));
     }
     for group in days.iter().flat_map(|days| &days.groups) {
         for tests in &group.tests {
@@ -188,14 +197,19 @@ fn others(
     if named.is_empty() {
         return String::new();
     }
-    let more = named.len().saturating_sub(NAMED);
-    named.truncate(NAMED);
+    let more = named.len().saturating_sub(MAX_NAMED);
+    named.truncate(MAX_NAMED);
     let more = if more > 0 { format!(" and {more} more in the table") } else { String::new() };
     format!(" Also different from chance after correction: {}{more}.", named.join(", "))
 }
 
 /// An estimate that holds after correction, in words.
-fn held((what, figure): (&str, &Figure<Estimate>), at: &str, of_part: &str, settings: &Settings) -> Option<String> {
+fn described_if_significant(
+    (what, figure): (&str, &Figure<Estimate>),
+    at: &str,
+    of_part: &str,
+    settings: &Settings,
+) -> Option<String> {
     let estimate = figure.value()?;
     let p = estimate.p_adjusted.filter(|p| *p <= settings.level)?;
     let value = match what {

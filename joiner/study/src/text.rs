@@ -37,7 +37,7 @@ pub fn table(findings: &Findings) -> String {
     line(String::new());
     line(table_head());
     for of in &findings.horizons {
-        line(row(of));
+        line(row(of, settings.level));
     }
     let lost = |of: &HorizonFindings| (of.overlapping, of.without_outcome);
     // Horizons in a row that lose as many have one line.
@@ -81,8 +81,8 @@ pub(crate) fn table_head() -> String {
     )
 }
 
-/// One line of the table of horizons.
-pub(crate) fn row(of: &HorizonFindings) -> String {
+/// One line of the table of horizons, with stars for adjusted p-values of at most `level`.
+pub(crate) fn row(of: &HorizonFindings, level: f64) -> String {
     let mut text = format!("{:<10} {:>6} {:>5}", of.horizon, of.n, of.days);
     if let Figure::NotKnown(reason) = &of.rank_ic {
         let _ = write!(text, "  {reason}");
@@ -99,26 +99,26 @@ pub(crate) fn row(of: &HorizonFindings) -> String {
         number(ic.map(|ic| format!("{:+.2}", ic.t))),
         p(ic.and_then(|ic| ic.p_adjusted)),
         p(permuted),
-        mean(&of.positive),
-        mean(&of.negative),
-        number(of.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate)))),
-        number(of.spread.value().map(|spread| format!("{:+.1}{}", spread.estimate * 10_000.0, star(spread)))),
+        mean(&of.positive, level),
+        mean(&of.negative, level),
+        number(of.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate, level)))),
+        number(of.spread.value().map(|spread| format!("{:+.1}{}", spread.estimate * 10_000.0, star(spread, level)))),
     );
     text
 }
 
-fn mean(figure: &Figure<Estimate>) -> String {
+fn mean(figure: &Figure<Estimate>, level: f64) -> String {
     match figure.value() {
-        Some(mean) => format!("{:+.1}{} ({})", mean.estimate * 10_000.0, star(mean), mean.n),
+        Some(mean) => format!("{:+.1}{} ({})", mean.estimate * 10_000.0, star(mean, level), mean.n),
         None => "few".to_owned(),
     }
 }
 
-fn star(estimate: &Estimate) -> &'static str {
-    star_of(estimate.p_adjusted)
+fn star(estimate: &Estimate, level: f64) -> &'static str {
+    star_of(estimate.p_adjusted, level)
 }
 
-/// A star for an adjusted p-value of at most 0.05.
-pub(crate) fn star_of(p_adjusted: Option<f64>) -> &'static str {
-    if p_adjusted.is_some_and(|p| p <= 0.05) { "*" } else { "" }
+/// A star for an adjusted p-value of at most `level`.
+pub(crate) fn star_of(p_adjusted: Option<f64>, level: f64) -> &'static str {
+    if p_adjusted.is_some_and(|p| p <= level) { "*" } else { "" }
 }

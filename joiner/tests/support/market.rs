@@ -92,7 +92,7 @@ impl Make {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
                 let split = splits.iter().find(|split| split.name == name && split.day == day.date);
-                price /= split.map_or(1.0, |split| split.ratio * split.printed);
+                price /= split.map_or(1.0, |split| split.ratio * split.extra_divisor);
                 // Some symbols do not trade at all on some days.
                 let away = name != "MKT" && dice.chance(12);
                 for (start, end) in intervals(name, day, width_s, dice) {
@@ -237,8 +237,8 @@ struct Split {
     day: jiff::civil::Date,
     /// Shares after the split for each share before it.
     ratio: f64,
-    /// The price is divided by this in addition to `ratio`.
-    printed: f64,
+    /// The price is divided by this in addition to `ratio`: 1 / `ratio` if the bars are adjusted for it already.
+    extra_divisor: f64,
     /// Topic `actions` has it.
     is_known: bool,
 }
@@ -251,8 +251,8 @@ fn splits(dice: &mut Dice, days: &[Session]) -> Vec<Split> {
                 let ratio = [3.0, 2.0, 10.0, 0.1, 1.25, 1.5][dice.below(6) as usize];
                 let is_known = dice.chance(60);
                 // For some known splits the bars were adjusted already.
-                let printed = if is_known && dice.chance(20) { 1.0 / ratio } else { 0.99 };
-                splits.push(Split { name, day: day.date, ratio, printed, is_known });
+                let extra_divisor = if is_known && dice.chance(20) { 1.0 / ratio } else { 0.99 };
+                splits.push(Split { name, day: day.date, ratio, extra_divisor, is_known });
             }
         }
     }
@@ -268,7 +268,7 @@ fn unknown_splits(days: &[Session]) -> Vec<Split> {
             name,
             day: day.date,
             ratio: 2.0,
-            printed: 1.0,
+            extra_divisor: 1.0,
             is_known: false,
         }));
     }

@@ -40,11 +40,11 @@ mod error;
 pub mod format;
 mod input;
 mod output;
+mod output_paths;
 pub mod progress;
 mod rejected;
 mod resume;
 mod row;
-mod written;
 
 pub use columns::Selection;
 pub use error::FilesError;
@@ -109,7 +109,7 @@ pub struct Job {
 impl Job {
     /// The file for rejected rows; `None` if the output is a pipe or a device and no file was given.
     pub fn rejected_file(&self) -> Option<PathBuf> {
-        let output = self.output.as_deref().filter(|path| !written::is_device(path));
+        let output = self.output.as_deref().filter(|path| !output_paths::is_special_file(path));
         self.rejected.clone().or_else(|| output.map(rejected::default_path))
     }
 }
@@ -140,7 +140,7 @@ pub struct Summary {
     /// Rows that could not be read.
     pub unreadable: u64,
     /// Rows that an earlier run had written, with or without a score.
-    pub known: u64,
+    pub resumed: u64,
     /// Rows in the output.
     pub written: u64,
     /// The column that was scored.
@@ -163,7 +163,7 @@ pub fn score(
     stop: impl Fn() -> bool,
     on_event: impl FnMut(JobEvent<'_>),
 ) -> Result<Summary, FilesError> {
-    written::check(job)?;
+    output_paths::check(job)?;
     let scores = ScoreColumns::new(&job.prefix, engine.name(), engine.revision());
     let reading = Reading { selection: job.selection.clone(), output: job.output_format, scores };
     let Some(opened) = open(job, &reading, &stop) else {
@@ -199,7 +199,7 @@ pub fn score(
 /// # Errors
 /// [`FilesError`].
 pub fn check(job: &Job) -> Result<(), FilesError> {
-    written::check(job)?;
+    output_paths::check(job)?;
     let is_file = |source: &JobSource| matches!(source, JobSource::File(path) if path.is_file());
     if !job.sources.iter().all(is_file) {
         return Ok(());
@@ -266,13 +266,13 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
         for ((item, known), score) in batch.items.iter().zip(&known).zip(&scores) {
             match (item, known) {
                 (Item::Row(row), None) => self.output.write(row, score.as_ref().ok())?,
-                (Item::Row(_), Some(_)) => self.summary.known += 1,
+                (Item::Row(_), Some(_)) => self.summary.resumed += 1,
                 (Item::Unreadable(_), _) => {}
             }
         }
         self.output.flush()?;
-        let Summary { rows, known, .. } = self.summary;
-        (self.on_event)(JobEvent::Progress(JobProgress { done: batch.position, total: self.total, rows, known }));
+        let Summary { rows, resumed, .. } = self.summary;
+        (self.on_event)(JobEvent::Progress(JobProgress { done: batch.position, total: self.total, rows, resumed }));
         Ok(())
     }
 

@@ -10,5 +10,5 @@ pub struct JobProgress {
     /// Rows done, in this run and those it continues.
     pub rows: u64,
     /// Of these, the rows that an earlier run had written, with or without a score.
-    pub known: u64,
+    pub resumed: u64,
 }

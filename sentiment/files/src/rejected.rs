@@ -22,7 +22,7 @@ pub(crate) struct Rejected {
 
 impl Rejected {
     /// Without a path, rows are only counted and reported. A new run removes an existing file;
-    /// [`super::written::check`] has checked that this is allowed.
+    /// [`super::output_paths::check`] has checked that this is allowed.
     pub fn open(path: Option<PathBuf>, resume: bool) -> Result<Self, FilesError> {
         if let Some(path) = path.as_ref().filter(|path| !resume && path.is_file()) {
             std::fs::remove_file(path).map_err(FilesError::io(&path.display().to_string()))?;

@@ -49,10 +49,11 @@ impl Row {
     }
 }
 
-/// The text that is scored: `text` as a reader sees it, or the reason why nothing of it can be seen. `place` names it.
-pub(crate) fn scored_text(text: &str, place: &str) -> Result<String, String> {
+/// The text that is scored: `text` as a reader sees it, or the reason why nothing of it can be seen. `what` names the text in
+/// the reason.
+pub(crate) fn scored_text(text: &str, what: &str) -> Result<String, String> {
     let read = tapewire_core::text::readable(text);
-    if read.trim().is_empty() { Err(format!("{place} is empty")) } else { Ok(read.into_owned()) }
+    if read.trim().is_empty() { Err(format!("{what} is empty")) } else { Ok(read.into_owned()) }
 }
 
 /// A row that could not be read.

@@ -265,7 +265,7 @@ impl Style {
     }
 }
 
-/// Whether each word of a name has a capital, but for those that need none.
+/// Whether each word of a name has a capital, except those that need none.
 fn has_capitals(name: &str) -> bool {
     words(name).all(|span| {
         let word = &name[span];

@@ -29,7 +29,7 @@ const LONGEST: usize = 200;
 impl Companies {
     /// The companies of a text that names several. `None` if it names one, known or not, or none.
     ///
-    /// Semicolons, bars, slashes with spaces, and commas but for those before a legal form divide names. Words such as
+    /// Semicolons, bars, slashes with spaces, and commas except those before a legal form divide names. Words such as
     /// `and` divide them only if all companies are known, because names have such words.
     pub fn several<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         if self.known(text.trim()).is_some() {

@@ -287,20 +287,20 @@ impl PackedModel {
         if let Some(norm) = &layer.attention_norm.after {
             norm.apply(hidden, stride);
         }
-        let FeedForward { into, gate, out, outliers } = &layer.feed_forward;
+        let FeedForward { up, gate, down, outliers } = &layer.feed_forward;
         let norm = layer.feed_forward_norm.before.as_ref();
         let observe = |rows: &[f32]| observer.feed_forward_input(rows, stride);
-        self.set_input(into.precision(), norm, &layer.feed_forward_smoothing, hidden, block, observe);
+        self.set_input(up.precision(), norm, &layer.feed_forward_smoothing, hidden, block, observe);
         let Block { operand, inner, inner_operand, threads, .. } = block;
-        let inner_stride = into.outputs().next_multiple_of(PANEL);
+        let inner_stride = up.outputs().next_multiple_of(PANEL);
         let inner = inner.floats_mut(operand.rows() * inner_stride);
-        into.apply(operand, Epilogue::Activate(self.activation), inner, inner_stride, *threads);
+        up.apply(operand, Epilogue::Activate(self.activation), inner, inner_stride, *threads);
         if let Some(gate) = gate {
             gate.apply(operand, Epilogue::Multiply, inner, inner_stride, *threads);
         }
         outliers.apply(inner, inner_stride, hidden, stride);
-        inner_operand.set(out.precision(), inner, inner_stride, into.outputs());
-        out.apply(inner_operand, Epilogue::Add, hidden, stride, *threads);
+        inner_operand.set(down.precision(), inner, inner_stride, up.outputs());
+        down.apply(inner_operand, Epilogue::Add, hidden, stride, *threads);
         if let Some(norm) = &layer.feed_forward_norm.after {
             norm.apply(hidden, stride);
         }

@@ -47,16 +47,16 @@ pub(super) struct Layer {
     pub(super) window: usize,
     pub(super) feed_forward: FeedForward,
     pub(super) feed_forward_norm: PrePostNorm<LayerNorm>,
-    /// For the input of `into` and `gate`.
+    /// For the input of `up` and `gate`.
     pub(super) feed_forward_smoothing: Smoothing,
 }
 
 pub(super) struct FeedForward {
-    pub(super) into: Linear,
-    /// Computes what the activated outputs of `into` are multiplied by.
+    pub(super) up: Linear,
+    /// Computes what the activated outputs of `up` are multiplied by.
     pub(super) gate: Option<Linear>,
-    pub(super) out: Linear,
-    /// Channels of the input of `out` that int8 leaves to single precision.
+    pub(super) down: Linear,
+    /// Channels of the input of `down` that int8 leaves to single precision.
     pub(super) outliers: Outliers,
 }
 

@@ -97,21 +97,21 @@ impl Layer {
         let mut attention_output = Dense::from(stored.attention_output);
         attention_output.add_to_bias(&value.bias);
         value.bias.fill(0.0);
-        let (mut into, mut gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
+        let (mut up, mut gate) = (Dense::from(stored.feed_forward_in), stored.gate.map(Dense::from));
         let (attention_smoothing, feed_forward_smoothing) = match ranges {
             None => Default::default(),
             Some(Ranges { attention, feed_forward }) => {
-                let into_and_gate: &mut [_] = &mut iter::once(&mut into).chain(&mut gate).collect::<Vec<_>>();
+                let up_and_gate: &mut [_] = &mut iter::once(&mut up).chain(&mut gate).collect::<Vec<_>>();
                 let attention = Smoothing::apply(attention, &mut [&mut query, &mut key, &mut value]);
-                (attention, Smoothing::apply(feed_forward, into_and_gate))
+                (attention, Smoothing::apply(feed_forward, up_and_gate))
             }
         };
-        let mut out = Dense::from(stored.feed_forward_out);
-        let outliers = if precision.is_int8() { Outliers::split_off(&mut out) } else { Outliers::default() };
+        let mut down = Dense::from(stored.feed_forward_out);
+        let outliers = if precision.is_int8() { Outliers::split_off(&mut down) } else { Outliers::default() };
         let feed_forward = FeedForward {
-            into: into.pack(precision),
+            up: up.pack(precision),
             gate: gate.map(|gate| gate.pack(precision)),
-            out: out.pack(precision),
+            down: down.pack(precision),
             outliers,
         };
         Self {

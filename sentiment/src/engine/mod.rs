@@ -410,11 +410,17 @@ fn precision_of(model: &ModelConfig, name: &str, config: &EngineConfig) -> Preci
     };
     tracing::info!(
         model = name,
-        "{family} runs in candle-transformers, several times slower than a model of this size in tapewire's own engine; \
-         docs/running.md lists the families that it runs"
+        family,
+        "the model's family runs in candle-transformers, several times slower than a model of this size in tapewire's own \
+         engine; docs/running.md lists the families that it runs"
     );
     if let Some(configured) = config.precision.filter(|&precision| precision != Precision::F32) {
-        tracing::warn!(model = name, precision = %configured, "{family} runs in f32 only: the precision is not used");
+        tracing::warn!(
+            model = name,
+            family,
+            precision = %configured,
+            "the model's family runs in f32 only: the precision is not used"
+        );
     }
     Precision::F32
 }

@@ -53,13 +53,13 @@ pub fn equal_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     batches
 }
 
-/// From this length on, the scores of attention, which grow with the square of the length, need the most memory.
-const LONG: usize = 512;
+/// In tokens: beyond it, the scores of attention, which grow with the square of the length, need the most memory.
+const LONG_TOKENS: usize = 512;
 
 /// Divides texts into batches of similar length. Padded to its longest text, a batch has at most `budget` tokens, fewer
 /// if that text is long; but at least one text.
 pub fn padded_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
-    let cost = |length: usize| length * length.max(LONG) / LONG;
+    let cost = |length: usize| length * length.max(LONG_TOKENS) / LONG_TOKENS;
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&text| std::cmp::Reverse(lengths[text]));
     let mut batches: Vec<Vec<usize>> = Vec::new();
@@ -101,7 +101,7 @@ mod tests {
             for batch in &batches {
                 let longest = batch.iter().map(|&text| lengths[text]).max().unwrap_or(0);
                 prop_assert!(batch.len() * longest <= 1000 || batch.len() == 1);
-                prop_assert!(batch.len() * longest * longest <= 1000 * (LONG + 1) || batch.len() == 1);
+                prop_assert!(batch.len() * longest * longest <= 1000 * (LONG_TOKENS + 1) || batch.len() == 1);
             }
         }
     }

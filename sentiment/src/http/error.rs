@@ -12,7 +12,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Seconds after which a refused client may try again. A full queue of headlines takes a few seconds.
+/// Seconds after which a refused client may try again. A full queue of headlines is computed in a few seconds, so after one
+/// there is room for some.
 const RETRY_AFTER_S: &str = "1";
 
 /// Kinds of errors, with their status codes.

@@ -36,7 +36,7 @@ impl Queued for PendingWindow {
 pub(super) struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// Number of windows computed since the start.
+    /// Number of windows since the start that were computed, or given up after a panic.
     computed: AtomicU64,
 }
 
@@ -47,7 +47,7 @@ struct State {
 }
 
 impl Shared {
-    /// Number of windows computed since the start.
+    /// Number of windows since the start that were computed, or given up after a panic.
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }

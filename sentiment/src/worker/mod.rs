@@ -165,7 +165,10 @@ impl Collector {
             Event::Assigned(partitions) => {
                 self.drop_uncommitted();
                 self.readiness.ready(STAGE);
-                tracing::info!(partitions = partitions.len(), "scoring");
+                tracing::info!(
+                    partitions = partitions.len(),
+                    "partitions were assigned; scoring from their last commits"
+                );
             }
             Event::Revoked => {
                 self.drop_uncommitted();
@@ -216,7 +219,10 @@ impl Collector {
         let commit = |(partition, next)| Commit { topic: Topic::News, partition, next, metadata: String::new() };
         let commits: Vec<Commit> = std::mem::take(&mut self.in_scoring).into_iter().map(commit).collect();
         if let Err(error) = self.consumer.commit(&commits).await {
-            tracing::warn!(error = chain(&error), "this batch will be scored again and gives the same mentions");
+            tracing::warn!(
+                error = chain(&error),
+                "a batch was scored but its offsets could not be committed; it is scored again and gives the same mentions"
+            );
         }
     }
 }

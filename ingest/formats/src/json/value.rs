@@ -14,9 +14,9 @@ use std::fmt;
 /// The reason why the bytes are not an object.
 pub(crate) fn fields(bytes: &[u8]) -> Result<Vec<(String, Value)>, String> {
     let text = encoding::text(bytes)?;
-    let read = object(&text).or_else(|error| match mend(&text) {
+    let read = object(&text).or_else(|error| match repair(&text) {
         Cow::Borrowed(_) => Err(error),
-        Cow::Owned(mended) => object(&mended).map_err(|_| error),
+        Cow::Owned(repaired) => object(&repaired).map_err(|_| error),
     });
     read.map_err(|error| format!("not a JSON object: {error}"))
 }
@@ -27,11 +27,11 @@ fn object(text: &str) -> Result<Vec<(String, Value)>, serde_json::Error> {
 }
 
 fn named(pairs: Vec<(String, &RawValue)>, depth: usize) -> Result<Vec<(String, Value)>, serde_json::Error> {
-    pairs.into_iter().map(|(name, value)| Ok((name, of(value, depth)?))).collect()
+    pairs.into_iter().map(|(name, value)| Ok((name, value_of(value, depth)?))).collect()
 }
 
 /// A value whose syntax has been checked.
-fn of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
+fn value_of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
     let text = raw.get();
     if depth > MAX_DEPTH {
         return Err(serde::de::Error::custom(format!("nested more than {MAX_DEPTH} deep")));
@@ -44,51 +44,51 @@ fn of(raw: &RawValue, depth: usize) -> Result<Value, serde_json::Error> {
         Some(b'{') => Value::Object(named(serde_json::from_str::<Object<'_>>(text)?.0, depth + 1)?),
         Some(b'[') => {
             let List(values) = serde_json::from_str(text)?;
-            Value::List(values.into_iter().map(|value| of(value, depth + 1)).collect::<Result<_, _>>()?)
+            Value::List(values.into_iter().map(|value| value_of(value, depth + 1)).collect::<Result<_, _>>()?)
         }
         Some(_) => Value::Number(text.to_owned()),
     })
 }
 
-/// Mends the invalid JSON that some programs write: Python's `NaN` becomes `null` and its `Infinity` a string, half a
+/// Repairs the invalid JSON that some programs write: Python's `NaN` becomes `null` and its `Infinity` a string, half a
 /// surrogate pair without the other half becomes U+FFFD, and control characters in strings are escaped.
-fn mend(text: &str) -> Cow<'_, str> {
-    let mut mended = String::with_capacity(text.len());
+fn repair(text: &str) -> Cow<'_, str> {
+    let mut repaired = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
-        mended.push_str(&rest[..at]);
+        repaired.push_str(&rest[..at]);
         rest = &rest[at..];
         let number = [("NaN", "null"), ("-Infinity", "\"-Infinity\""), ("Infinity", "\"Infinity\"")];
         if let Some((word, instead)) = number.into_iter().find(|(word, _)| rest.starts_with(word)) {
-            mended.push_str(instead);
+            repaired.push_str(instead);
             rest = &rest[word.len()..];
         } else if rest.starts_with('"') {
-            rest = mend_text(rest, &mut mended);
+            rest = repair_text(rest, &mut repaired);
         } else {
-            mended.push_str(&rest[..1]);
+            repaired.push_str(&rest[..1]);
             rest = &rest[1..];
         }
     }
-    mended.push_str(rest);
-    if mended == text { Cow::Borrowed(text) } else { Cow::Owned(mended) }
+    repaired.push_str(rest);
+    if repaired == text { Cow::Borrowed(text) } else { Cow::Owned(repaired) }
 }
 
 /// Copies a text with its quotes; returns what follows it.
-fn mend_text<'t>(text: &'t str, mended: &mut String) -> &'t str {
-    mended.push('"');
+fn repair_text<'t>(text: &'t str, repaired: &mut String) -> &'t str {
+    repaired.push('"');
     let mut rest = &text[1..];
     while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
-        mended.push_str(&rest[..at]);
+        repaired.push_str(&rest[..at]);
         rest = &rest[at..];
         let length = match rest.as_bytes() {
             [b'"', ..] => {
-                mended.push('"');
+                repaired.push('"');
                 return &rest[1..];
             }
             [b'\\', b'u', ..] => match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
                 (Some(true), Some(false)) => 12,
                 (Some(_), _) => {
-                    mended.push('\u{fffd}');
+                    repaired.push('\u{fffd}');
                     rest = &rest[6..];
                     continue;
                 }
@@ -97,16 +97,16 @@ fn mend_text<'t>(text: &'t str, mended: &mut String) -> &'t str {
             // The escaped character may be of several bytes.
             [b'\\', ..] => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
             [control, ..] => {
-                mended.push_str(&format!("\\u{control:04x}"));
+                repaired.push_str(&format!("\\u{control:04x}"));
                 rest = &rest[1..];
                 continue;
             }
             [] => 0,
         };
-        mended.push_str(&rest[..length]);
+        repaired.push_str(&rest[..length]);
         rest = &rest[length..];
     }
-    mended.push_str(rest);
+    repaired.push_str(rest);
     ""
 }
 

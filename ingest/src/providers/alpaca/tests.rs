@@ -202,7 +202,7 @@ async fn each_connection_logs_in_and_subscribes_again_and_data_before_the_confir
         assert!(matches!(frame.events[..], [MarketEvent::Bar(_)]) && frame.rejects.len() == 1, "{frame:?}");
         assert!(connection.next().await.unwrap_err().is_retryable());
     }
-    let heard = stream.heard();
+    let heard = stream.received();
     assert_eq!(heard[..2], heard[2..]);
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(read(&heard[0]), serde_json::json!({"action": "auth", "key": "PK1", "secret": "s3cret"}));

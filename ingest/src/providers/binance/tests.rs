@@ -100,7 +100,7 @@ async fn it_subscribes_and_sends_what_comes_from_then_on_also_before_the_confirm
     let stream = Stream::start(vec![script]).await;
     let source = source(&stream.url(), "http://127.0.0.1:1", &[]);
     let mut connection = source.connect(&subscription(&["X:BTCUSDT", "X:ETHUSDT"], true)).await.unwrap();
-    let request: serde_json::Value = serde_json::from_str(&stream.heard()[0]).unwrap();
+    let request: serde_json::Value = serde_json::from_str(&stream.received()[0]).unwrap();
     assert_eq!(
         request["params"],
         serde_json::json!(["btcusdt@kline_1m", "ethusdt@kline_1m", "btcusdt@trade", "ethusdt@trade"])

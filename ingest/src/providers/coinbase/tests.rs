@@ -136,7 +136,7 @@ async fn each_connection_subscribes_again() {
         let mut connection = source.connect(&subscription(false)).await.unwrap();
         assert!(connection.next().await.unwrap_err().is_retryable());
     }
-    let heard = stream.heard();
+    let heard = stream.received();
     assert_eq!(heard.len(), 4);
     assert_eq!(heard[..2], heard[2..]);
     assert!(

@@ -98,7 +98,7 @@ async fn each_connection_subscribes_again_and_numbers_go_on() {
         assert_eq!(connection.next().await.unwrap().rejects[0].bytes, b"{\"torn\":");
         assert!(connection.next().await.unwrap_err().is_retryable());
     }
-    let heard = stream.heard();
+    let heard = stream.received();
     assert_eq!(heard[..2], heard[2..]);
     assert!(heard[0].contains("\"TSLA\"") && heard[1].contains("\"BINANCE:BTCUSDT\""), "{heard:?}");
 }

@@ -125,7 +125,7 @@ async fn other_names_zones_and_tokens_of_pages_are_settings() {
 
 /// NewsAPI's plan for developers rejects the second page.
 #[tokio::test]
-async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned() {
+async fn the_pages_before_a_rejected_one_are_returned() {
     let said =
         r#"{"status":"error","code":"maximumResultsReached","message":"You are limited to a max of 100 results."}"#;
     let server = Server::start(&[
@@ -155,7 +155,7 @@ async fn where_a_further_page_is_rejected_what_those_before_it_have_is_returned(
 }
 
 #[tokio::test]
-async fn a_token_that_was_forgotten_while_a_failure_was_waited_out_is_not_asked_for_again() {
+async fn an_expired_page_token_is_not_requested_again() {
     let list = |id: &str, more: &str| {
         Answered::ok(&format!("{{\"data\":[{}],\"more\":{more}}}", item(id, "2025-06-02T13:00:00Z")))
     };

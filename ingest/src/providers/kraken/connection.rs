@@ -65,14 +65,14 @@ impl Connection {
     async fn await_confirmations(
         &mut self,
         mut wanted: BTreeSet<(String, String)>,
-        waited: Duration,
+        limit: Duration,
     ) -> Result<(), ProviderError> {
-        let deadline = tokio::time::Instant::now() + waited;
+        let deadline = tokio::time::Instant::now() + limit;
         while !wanted.is_empty() {
             let received = timeout_at(deadline, self.receive()).await.map_err(|_| ProviderError::LoginTimeout {
                 provider: self.provider.clone(),
                 awaited: "success",
-                waited,
+                waited: limit,
             })??;
             if let Some(confirmed) = &received.subscribed {
                 wanted.remove(confirmed);
@@ -103,7 +103,11 @@ impl Connection {
             });
         }
         if let Some(system) = message.system {
-            tracing::warn!(source = provider, system, "kraken says that it does not work as usual");
+            tracing::warn!(
+                source = provider,
+                system,
+                "kraken reports a state other than online; bars and trades may be missing until it is online again"
+            );
         }
         let bars = self.candles.finished(message.candles, Some(self.clock.now()));
         let trades = message.trades.into_iter().map(MarketEvent::Trade);

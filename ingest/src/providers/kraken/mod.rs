@@ -31,13 +31,14 @@ pub const PROVIDER: Provider = Provider {
 };
 
 /// How far back there are bars of a minute: 720 of them.
-const HISTORY: SignedDuration = SignedDuration::from_hours(12);
+const MINUTE_BARS_REACH: SignedDuration = SignedDuration::from_hours(12);
 
 /// How far back there are bars of a day: 720, of which the last is under way.
-const DAYS: SignedDuration = SignedDuration::from_hours(719 * 24);
+const DAILY_BARS_REACH: SignedDuration = SignedDuration::from_hours(719 * 24);
 
 /// Currencies that prices are in.
-const QUOTES: [&str; 12] = ["USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "DAI", "BTC", "ETH"];
+const QUOTE_CURRENCIES: [&str; 12] =
+    ["USDT", "USDC", "USD", "EUR", "GBP", "CAD", "AUD", "CHF", "JPY", "DAI", "BTC", "ETH"];
 
 struct Kraken {
     account: Account,
@@ -56,7 +57,7 @@ impl Kraken {
 
 /// Kraken's name of a symbol: `BTC/USD` of `X:BTCUSD`.
 fn name_of(provider: &str, symbol: &Symbol) -> Result<String, ProviderError> {
-    currencies(provider, symbol, &QUOTES).map(|(base, quote)| format!("{base}/{quote}"))
+    currencies(provider, symbol, &QUOTE_CURRENCIES).map(|(base, quote)| format!("{base}/{quote}"))
 }
 
 #[async_trait]
@@ -78,10 +79,10 @@ impl PriceSource for Kraken {
         match width {
             // A day counts as a whole.
             BarWidth::Day => {
-                let oldest = now.checked_sub(DAYS).ok()?;
+                let oldest = now.checked_sub(DAILY_BARS_REACH).ok()?;
                 Timestamp::from_second(oldest.as_second().div_euclid(86_400) * 86_400).ok()
             }
-            BarWidth::Minute => now.checked_sub(HISTORY).ok(),
+            BarWidth::Minute => now.checked_sub(MINUTE_BARS_REACH).ok(),
         }
     }
 

@@ -149,7 +149,7 @@ async fn each_connection_subscribes_again() {
         let mut connection = source.connect(&subscription(false)).await.unwrap();
         assert!(connection.next().await.unwrap_err().is_retryable());
     }
-    let heard = stream.heard();
+    let heard = stream.received();
     assert_eq!(heard[0], heard[1]);
     let request: serde_json::Value = serde_json::from_str(&heard[0]).unwrap();
     let expected = serde_json::json!({"channel": "ohlc", "symbol": ["BTC/USD"], "snapshot": false, "interval": 1});

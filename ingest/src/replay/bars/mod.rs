@@ -1,7 +1,7 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
-mod endless;
 mod hours;
+mod round_the_clock;
 mod row;
 mod sessions;
 mod shapes;

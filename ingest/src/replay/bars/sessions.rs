@@ -67,7 +67,7 @@ impl<'s> Shown<'s> {
         let shown = |(index, bars): (u32, Vec<(i64, f64)>)| {
             let symbol = &symbols[index as usize];
             let market = calendars.of(symbol);
-            let is_of_sessions = has_sessions(symbol) && !market.is_endless();
+            let is_of_sessions = has_sessions(symbol) && !market.is_round_the_clock();
             is_of_sessions.then(|| OfSymbol::of(symbol, &Bars::new(bars, width, market.calendar())))
         };
         Self { symbols: of_symbol.into_iter().filter_map(shown).collect() }

@@ -57,10 +57,10 @@ pub(super) fn check(
     calendars: &Calendars,
 ) -> Result<(), String> {
     if *width == Width::Daily {
-        return weekends(readings, symbols, calendars);
+        return refuse_weekends(readings, symbols, calendars);
     }
     for (width, readings) in by_width(readings, width) {
-        last_seconds(&readings, width)?;
+        refuse_last_seconds(&readings, width)?;
         let shown = Shown::of(&readings, width, symbols, calendars);
         if let Some(sign) = shown.ends() {
             let (whose, why) = (sign.whose, sign.why);
@@ -162,7 +162,7 @@ fn within_last_second(at: i64) -> bool {
 }
 
 /// Refuses times such as 9:30:59 or 9:30:59.999, with which some providers say when a bar closed.
-fn last_seconds(readings: &[&Reading], width: i64) -> Result<(), String> {
+fn refuse_last_seconds(readings: &[&Reading], width: i64) -> Result<(), String> {
     let in_last_second = |reading: &&Reading| reading.stamp.at.is_some_and(within_last_second);
     if width % 60 != 0 || !readings.iter().all(in_last_second) {
         return Ok(());
@@ -176,7 +176,7 @@ fn last_seconds(readings: &[&Reading], width: i64) -> Result<(), String> {
 }
 
 /// Refuses daily bars many of which are on Saturdays and Sundays: the others are a day too early or too late.
-fn weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> Result<(), String> {
+fn refuse_weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> Result<(), String> {
     // Of each symbol, how many bars there are, and how many of them are at weekends.
     let mut counts: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
     for reading in readings {
@@ -188,7 +188,7 @@ fn weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> 
     }
     counts.retain(|&index, _| {
         let symbol = &symbols[index as usize];
-        has_sessions(symbol) && !calendars.of(symbol).is_endless()
+        has_sessions(symbol) && !calendars.of(symbol).is_round_the_clock()
     });
     let are_many = |all: usize, weekend: usize| all >= 5 && weekend * 10 >= all;
     let together = counts.values().fold((0, 0), |(all, weekend), own| (all + own.0, weekend + own.1));

@@ -2,7 +2,7 @@
 
 use super::stamped::{self, BarTime};
 use super::width::{self, DAYS, Width};
-use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, endless};
+use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, round_the_clock};
 use crate::IngestError;
 use crate::replay::ReplayOptions;
 use crate::replay::prepare::own_symbol;
@@ -102,7 +102,7 @@ impl Collector {
         let mut collected =
             Collected { symbols: symbols.to_vec(), calendars: options.calendars.clone(), ..Collected::default() };
         let readings = self.files.iter().flat_map(|file| &file.readings);
-        collected.markets = endless::find(readings, symbols, &mut collected.calendars);
+        collected.markets = round_the_clock::find(readings, symbols, &mut collected.calendars);
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
         let time = options.bar_time;
         let mut file_widths = Vec::with_capacity(self.files.len());
@@ -384,7 +384,7 @@ fn bar(reading: &Reading, width: &Width, market: Market) -> Result<Kept, String>
 /// Where a daily bar starts and ends, in microseconds since 1970: at the open and the close of the regular session of
 /// its day. Where a market does not close at night, days are those of UTC.
 fn of_day(day: Date, market: Market) -> Result<(i64, i64), String> {
-    if market.is_endless() {
+    if market.is_round_the_clock() {
         let start = TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)).map_err(|error| error.to_string())?;
         let end = start + SignedDuration::from_secs(i64::from(DAY_S));
         return Ok((start.as_microsecond(), end.as_microsecond()));

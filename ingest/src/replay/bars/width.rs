@@ -184,7 +184,7 @@ fn are_mostly_wide(gaps: &[i64]) -> bool {
         && count(before, |gap| gap == 1) < 2
 }
 
-/// Whether bars seem to be of two days or a few more: they are close together, and but for the last never on two days in a
+/// Whether bars seem to be of two days or a few more: they are close together, and except for the last never on two days in a
 /// row.
 fn are_of_some_days(gaps: &[i64]) -> bool {
     let before = gaps.split_last().map_or(gaps, |(_, before)| before);

@@ -21,7 +21,7 @@ pub struct TradesOptions {
     /// Widths of the bars.
     pub widths: Widths,
     /// How far a trade may be behind the latest trade of its symbol. Further back it is refused, because its bar may have
-    /// been given out.
+    /// been emitted.
     pub lateness: SignedDuration,
     /// The zone of times without one.
     pub zone: Option<TimeZone>,
@@ -40,7 +40,7 @@ pub struct TradesOptions {
 pub struct FoldedTrades {
     /// Rows that are trades.
     pub trades: u64,
-    /// Bars given out.
+    /// Bars emitted.
     pub bars: u64,
     /// Symbols that have a trade.
     pub symbols: usize,

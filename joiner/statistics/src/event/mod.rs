@@ -19,7 +19,7 @@ pub use parametric::{
 };
 pub use rank::{MissingReturns, RankTest, rank};
 pub use sign::{PositiveShare, corrado_sign, generalized_sign, positive_share, sign, sign_exact, wilcoxon};
-pub use study::{Moments, Step, Study, Tests};
+pub use study::{EventDates, Step, Study, Tests};
 
 /// One row for each event, one column for each step; `None` where there was no return.
 pub type Matrix = Vec<Vec<Option<f64>>>;

@@ -51,7 +51,7 @@ pub fn rank(
     let after = abnormal[0].len();
     at_least("steps of the event window", after, steps.end() + 1)?;
     let mut totals = vec![(0.0, 0_usize); before + after];
-    let mut returns = Vec::with_capacity(residuals.len());
+    let mut counts = Vec::with_capacity(residuals.len());
     for (residuals, abnormal) in residuals.iter().zip(abnormal) {
         crate::error::same_length("residuals of an event", residuals.len(), before)?;
         crate::error::same_length("abnormal returns of an event", abnormal.len(), after)?;
@@ -67,10 +67,10 @@ pub fn rank(
             totals[*place].0 += (rank - middle) * scale;
             totals[*place].1 += 1;
         }
-        returns.push(values.len() as f64);
+        counts.push(values.len() as f64);
     }
     let all_events = residuals.len() as f64;
-    let weighed = |&(total, events): &(f64, usize)| {
+    let weighted = |&(total, events): &(f64, usize)| {
         let events = events as f64;
         let total = if missing == MissingReturns::Estudy2 { total / events * all_events } else { total };
         match test {
@@ -79,11 +79,11 @@ pub fn rank(
         }
     };
     let counted =
-        |range: &[(f64, usize)]| -> Vec<f64> { range.iter().filter(|step| step.1 > 0).map(weighed).collect() };
+        |range: &[(f64, usize)]| -> Vec<f64> { range.iter().filter(|step| step.1 > 0).map(weighted).collect() };
     let all = counted(&totals);
     let divisor = match missing {
         MissingReturns::LeftOut => all.len() as f64,
-        MissingReturns::Estudy2 => mean(&returns),
+        MissingReturns::Estudy2 => mean(&counts),
     };
     let deviation = (sum(all.iter().map(|mean| mean * mean)) / divisor).sqrt();
     let window = counted(&totals[before + steps.start()..=before + steps.end()]);

@@ -89,7 +89,7 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
     let (before, after) = (residuals[0].len(), abnormal[0].len());
     at_least("steps of the event window", after, step + 1)?;
     let mut totals = vec![(0.0, 0_usize); before + after];
-    let mut returns = Vec::new();
+    let mut counts = Vec::new();
     for (residuals, abnormal) in residuals.iter().zip(abnormal) {
         crate::error::same_length("residuals of an event", residuals.len(), before)?;
         crate::error::same_length("abnormal returns of an event", abnormal.len(), after)?;
@@ -101,22 +101,22 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
                 total.1 += 1;
             }
         }
-        returns.push(values.len() as f64);
+        counts.push(values.len() as f64);
     }
     let all_events = residuals.len() as f64;
-    let weighed = |&(total, events): &(f64, usize)| match missing {
+    let weighted = |&(total, events): &(f64, usize)| match missing {
         MissingReturns::LeftOut => total / (events as f64).sqrt(),
         MissingReturns::Estudy2 => total / events as f64 * all_events / (events as f64).sqrt(),
     };
-    let counted: Vec<f64> = totals.iter().filter(|step| step.1 > 0).map(weighed).collect();
+    let counted: Vec<f64> = totals.iter().filter(|step| step.1 > 0).map(weighted).collect();
     let divisor = match missing {
         MissingReturns::LeftOut => counted.len() as f64,
-        MissingReturns::Estudy2 => mean(&returns),
+        MissingReturns::Estudy2 => mean(&counts),
     };
     let at = totals[before + step];
     at_least("returns in the window", at.1, 1)?;
     let deviation = (sum(counted.iter().map(|value| value * value)) / divisor).sqrt();
-    Test::ratio(weighed(&at), deviation, Reference::Normal, at.1, "signs")
+    Test::ratio(weighted(&at), deviation, Reference::Normal, at.1, "signs")
 }
 
 /// Wilcoxon's signed ranks: the statistic is the sum of the ranks of |abnormal return| of the events above 0; events of

@@ -37,12 +37,12 @@ pub struct Step {
     pub positive: usize,
 }
 
-/// Which events happened at the same moments: what Kolari and Pynnonen's correction needs to know.
+/// Which events have a date in common (event-date clustering), for Kolari and Pynnonen's correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moments<'a> {
-    /// All did: step t is the same moment for all.
-    Shared,
-    /// Events with the same label did; each event has one label. Residuals of events with different labels are taken to
+pub enum EventDates<'a> {
+    /// All have: step t is the same moment for all.
+    Common,
+    /// Events with the same label have; each event has one label. Residuals of events with different labels are taken to
     /// be uncorrelated.
     Grouped(&'a [u64]),
 }
@@ -154,11 +154,11 @@ impl Study {
     ///
     /// # Errors
     /// As [`mean_correlation`] and [`mean_correlation_within`].
-    pub fn mean_correlation(&self, moments: Moments) -> Result<f64> {
+    pub fn mean_correlation(&self, dates: EventDates) -> Result<f64> {
         let rows: Vec<&[Option<f64>]> = self.events.iter().map(|event| event.residuals.as_slice()).collect();
-        match moments {
-            Moments::Shared => mean_correlation(&rows),
-            Moments::Grouped(labels) => mean_correlation_within(&rows, labels),
+        match dates {
+            EventDates::Common => mean_correlation(&rows),
+            EventDates::Grouped(labels) => mean_correlation_within(&rows, labels),
         }
     }
 
@@ -167,7 +167,7 @@ impl Study {
     ///
     /// # Errors
     /// [`crate::Error::TooFew`] if the range leaves the window or no event has a return in it.
-    pub fn tests(&self, steps: RangeInclusive<usize>, moments: Moments) -> Result<Tests> {
+    pub fn tests(&self, steps: RangeInclusive<usize>, dates: EventDates) -> Result<Tests> {
         at_least("steps of the event window", self.events[0].abnormal.len(), steps.end() + 1)?;
         let sums = self.cumulative(steps.clone());
         at_least("events with a return in the window", sums.len(), 1)?;
@@ -181,7 +181,7 @@ impl Study {
             .map(|step| self.events.iter().filter_map(|event| event.abnormal[step]).collect::<Vec<f64>>())
             .filter(|returns| !returns.is_empty())
             .collect();
-        let correlation = self.mean_correlation(moments);
+        let correlation = self.mean_correlation(dates);
         let factor = correlation.clone().and_then(|r| kolari_pynnonen_factor(r, scars.len()));
         let adjusted = |test: &Result<Test>, factor: Result<f64>| {
             let test = test.clone()?;

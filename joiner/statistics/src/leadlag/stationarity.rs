@@ -2,7 +2,7 @@
 
 use crate::distributions::normal_upper;
 use crate::error::{Result, at_least, finite};
-use crate::regression::{Design, Errors, Ols};
+use crate::regression::{Design, Ols, StandardErrors};
 
 /// A test of the null hypothesis that a series has a unit root, so that it is not stationary.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,7 +47,7 @@ pub fn augmented_dickey_fuller(series: &[f64]) -> Result<AugmentedDickeyFuller> 
     }
     let lags = best.1;
     let fit = fit(lags, lags)?;
-    let statistic = fit.table(&Errors::Classical)?.coefficients[1].test.statistic;
+    let statistic = fit.table(&StandardErrors::Classical)?.coefficients[1].test.statistic;
     Ok(AugmentedDickeyFuller { statistic, p: mackinnon_p(statistic), lags, n: fit.n })
 }
 

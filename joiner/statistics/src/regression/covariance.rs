@@ -16,12 +16,12 @@ use crate::test::{Interval, Reference, Test};
 /// How standard errors are computed. Each list of labels has one label for each row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub enum Errors<'a> {
+pub enum StandardErrors<'a> {
     /// Independent errors with the same variance, s² = rss / (n - k).
     Classical,
     /// White's, without a correction.
     Hc0,
-    /// [`Errors::Hc0`] times n / (n - k): Stata's `robust`.
+    /// [`StandardErrors::Hc0`] times n / (n - k): Stata's `robust`.
     Hc1,
     /// Squared residuals divided by 1 - leverage.
     Hc2,
@@ -34,7 +34,8 @@ pub enum Errors<'a> {
         /// Times n / (n - k), as Stata's `newey` does.
         small_sample: bool,
     },
-    /// As [`Errors::NeweyWest`], with several series one after the other; lags do not reach from one into the next.
+    /// As [`StandardErrors::NeweyWest`], with several series one after the other; lags do not reach from one into the
+    /// next.
     NeweyWestWithin {
         /// Lags.
         lags: usize,
@@ -67,7 +68,7 @@ pub enum Errors<'a> {
         correction: ClusterCorrection,
     },
     /// CRV3: the spread of the estimates when each cluster is left out, times (G - 1) / G. Wider than
-    /// [`Errors::Clustered`], and nearer to the truth with few or unequal clusters.
+    /// [`StandardErrors::Clustered`], and nearer to the truth with few or unequal clusters.
     ClusterJackknife {
         /// The cluster that each row belongs to.
         by: &'a [u64],
@@ -140,26 +141,28 @@ impl Ols {
     /// [`Error::Length`] for labels of another length; [`Error::TooFew`] for fewer than two clusters or no more periods
     /// than lags; [`Error::Argument`] for HC2 and HC3 with fixed effects, or where a row alone determines a
     /// coefficient; [`Error::Constant`] if the fit is exact.
-    pub fn table(&self, errors: &Errors) -> Result<Table> {
+    pub fn table(&self, errors: &StandardErrors) -> Result<Table> {
         let (reference, clusters) = self.reference(errors);
         let (df, n) = (self.df as f64, self.n as f64);
         let scale = n / df;
         let covariance = match *errors {
-            Errors::Classical => self.bread() * self.sigma2(),
-            Errors::Hc0 => self.sandwich(&self.white(|_| 1.0)?),
-            Errors::Hc1 => self.sandwich(&self.white(|_| 1.0)?) * scale,
-            Errors::Hc2 => self.sandwich(&self.white(|left| 1.0 / left)?),
-            Errors::Hc3 => self.sandwich(&self.white(|left| 1.0 / (left * left))?),
-            Errors::NeweyWest { lags, small_sample } => {
+            StandardErrors::Classical => self.bread() * self.sigma2(),
+            StandardErrors::Hc0 => self.sandwich(&self.white(|_| 1.0)?),
+            StandardErrors::Hc1 => self.sandwich(&self.white(|_| 1.0)?) * scale,
+            StandardErrors::Hc2 => self.sandwich(&self.white(|one_minus_leverage| 1.0 / one_minus_leverage)?),
+            StandardErrors::Hc3 => {
+                self.sandwich(&self.white(|one_minus_leverage| 1.0 / (one_minus_leverage * one_minus_leverage))?)
+            }
+            StandardErrors::NeweyWest { lags, small_sample } => {
                 let scores = self.scores();
                 self.hac(&[scores], lags, if small_sample { scale } else { 1.0 })?
             }
-            Errors::NeweyWestWithin { lags, small_sample, series } => {
+            StandardErrors::NeweyWestWithin { lags, small_sample, series } => {
                 same_length("labels of series", series.len(), self.n)?;
                 let scores = split(&self.scores(), series);
                 self.hac(&scores, lags, if small_sample { scale } else { 1.0 })?
             }
-            Errors::DriscollKraay { lags, period, small_sample } => {
+            StandardErrors::DriscollKraay { lags, period, small_sample } => {
                 same_length("labels of periods", period.len(), self.n)?;
                 at_least("periods", count(period), 2)?;
                 let sums = self.sums(period, true);
@@ -167,15 +170,15 @@ impl Ols {
                 let factor = periods / (periods - 1.0) * (n - 1.0) / df;
                 self.hac(&[sums], lags, if small_sample { factor } else { 1.0 })?
             }
-            Errors::Clustered { by, correction } => {
+            StandardErrors::Clustered { by, correction } => {
                 at_least("clusters", clusters[0], 2)?;
                 self.clustered(by, correction, clusters[0])?
             }
-            Errors::TwoWay { by, correction } => {
+            StandardErrors::TwoWay { by, correction } => {
                 at_least("clusters", clusters[0].min(clusters[1]), 2)?;
                 self.two_way(by, correction, [clusters[0], clusters[1]])?
             }
-            Errors::ClusterJackknife { by, about_mean } => {
+            StandardErrors::ClusterJackknife { by, about_mean } => {
                 at_least("clusters", clusters[0], 2)?;
                 self.jackknife(by, about_mean)?
             }
@@ -184,22 +187,22 @@ impl Ols {
     }
 
     /// The distribution that coefficients are tested against, and the number of clusters of each kind.
-    fn reference(&self, errors: &Errors) -> (Reference, Vec<usize>) {
+    fn reference(&self, errors: &StandardErrors) -> (Reference, Vec<usize>) {
         let of_clusters = |correction, kinds: &[&[u64]]| {
             let counts: Vec<usize> = kinds.iter().map(|by| count(by)).collect();
             let smallest = counts.iter().copied().min().unwrap_or(0);
             (cluster_reference(correction, smallest), counts)
         };
         match *errors {
-            Errors::NeweyWest { small_sample: false, .. }
-            | Errors::NeweyWestWithin { small_sample: false, .. }
-            | Errors::DriscollKraay { small_sample: false, .. } => (Reference::Normal, Vec::new()),
-            Errors::DriscollKraay { period, .. } => {
+            StandardErrors::NeweyWest { small_sample: false, .. }
+            | StandardErrors::NeweyWestWithin { small_sample: false, .. }
+            | StandardErrors::DriscollKraay { small_sample: false, .. } => (Reference::Normal, Vec::new()),
+            StandardErrors::DriscollKraay { period, .. } => {
                 (cluster_reference(ClusterCorrection::Each, count(period)), Vec::new())
             }
-            Errors::Clustered { by, correction } => of_clusters(correction, &[by]),
-            Errors::TwoWay { by, correction } => of_clusters(correction, &by),
-            Errors::ClusterJackknife { by, .. } => of_clusters(ClusterCorrection::Each, &[by]),
+            StandardErrors::Clustered { by, correction } => of_clusters(correction, &[by]),
+            StandardErrors::TwoWay { by, correction } => of_clusters(correction, &by),
+            StandardErrors::ClusterJackknife { by, .. } => of_clusters(ClusterCorrection::Each, &[by]),
             _ => (Reference::Student { df: self.df as f64 }, Vec::new()),
         }
     }
@@ -256,10 +259,10 @@ impl Ols {
         argument("the number of fixed effects", (self.n - self.k() - self.df) as f64, !self.within, rule)?;
         let orthogonal = &self.x * &self.r_inverse;
         for row in 0..self.n {
-            let left = 1.0 - orthogonal.row(row).norm_squared();
+            let one_minus_leverage = 1.0 - orthogonal.row(row).norm_squared();
             let rule = "below 1: a row that alone determines a coefficient has no HC2 or HC3 error";
-            argument("the leverage of a row", 1.0 - left, left > 1e-12, rule)?;
-            scores.row_mut(row).scale_mut(factor(left).sqrt());
+            argument("the leverage of a row", 1.0 - one_minus_leverage, one_minus_leverage > 1e-12, rule)?;
+            scores.row_mut(row).scale_mut(factor(one_minus_leverage).sqrt());
         }
         Ok(scores.tr_mul(&scores))
     }

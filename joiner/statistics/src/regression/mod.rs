@@ -5,6 +5,6 @@ mod ols;
 mod panel;
 
 pub(crate) use covariance::numbered;
-pub use covariance::{ClusterCorrection, Coefficient, Errors, Table, newey_west_lags};
+pub use covariance::{ClusterCorrection, Coefficient, StandardErrors, Table, newey_west_lags};
 pub use ols::{Design, Ols};
 pub use panel::{FixedEffects, Panel, fama_macbeth, within};

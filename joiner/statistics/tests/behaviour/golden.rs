@@ -1,11 +1,11 @@
 //! Values that numpy 2, scipy 1.17, statsmodels 0.15 and linearmodels 7.1 compute from series of whole thousandths.
 
-use tapewire_statistics::event::{Moments, Study};
+use tapewire_statistics::event::{EventDates, Study};
 use tapewire_statistics::groups::{clopper_pearson, welch, wilson};
 use tapewire_statistics::ic::{self, Correlation};
 use tapewire_statistics::leadlag::{augmented_dickey_fuller, cross_correlation, granger};
 use tapewire_statistics::multiple::{Adjustment, adjusted};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel};
+use tapewire_statistics::regression::{ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors};
 use tapewire_statistics::{Result, Test, decay, distributions};
 
 use crate::market_model;
@@ -38,7 +38,7 @@ fn study() -> Study {
 
 #[test]
 fn event_tests_of_one_step_agree_with_numpy() {
-    let found = study().tests(1..=1, Moments::Shared).unwrap();
+    let found = study().tests(1..=1, EventDates::Common).unwrap();
     same(found.effect, 0.016_577_881_290_165_755);
     same(found.cross_sectional.as_ref().unwrap().p, 0.040_657_919_154_641_43);
     statistic(found.cross_sectional, 2.982_010_796_352_174_7);
@@ -60,7 +60,7 @@ fn event_tests_of_one_step_agree_with_numpy() {
 
 #[test]
 fn event_tests_of_several_steps_agree_with_numpy() {
-    let found = study().tests(0..=2, Moments::Shared).unwrap();
+    let found = study().tests(0..=2, EventDates::Common).unwrap();
     same(found.effect, 0.018_766_364_085_154_91);
     statistic(found.cross_sectional, 4.501_975_320_565_98);
     statistic(found.patell, 1.896_337_596_630_655);
@@ -80,24 +80,24 @@ fn regressions_agree_with_statsmodels() {
     same(fit.coefficients[1], 0.206_049_276_195_954_42);
     same(fit.r_squared().unwrap(), 0.040_920_374_637_950_62);
     let each = ClusterCorrection::Each;
-    let two_way = |correction| Errors::TwoWay { by: [&thirds, &fifths], correction };
+    let two_way = |correction| StandardErrors::TwoWay { by: [&thirds, &fifths], correction };
     let cases = [
-        (Errors::Classical, 0.188_516_604_818_095_96),
-        (Errors::Hc0, 0.182_423_814_414_072_13),
-        (Errors::Hc1, 0.188_826_587_296_518_74),
-        (Errors::Hc2, 0.190_772_179_364_731_84),
-        (Errors::Hc3, 0.199_556_364_658_639_74),
-        (Errors::NeweyWest { lags: 3, small_sample: false }, 0.158_213_144_377_158_03),
-        (Errors::NeweyWest { lags: 3, small_sample: true }, 0.163_766_162_954_904_3),
-        (Errors::Clustered { by: &thirds, correction: each }, 0.151_337_718_144_693_6),
+        (StandardErrors::Classical, 0.188_516_604_818_095_96),
+        (StandardErrors::Hc0, 0.182_423_814_414_072_13),
+        (StandardErrors::Hc1, 0.188_826_587_296_518_74),
+        (StandardErrors::Hc2, 0.190_772_179_364_731_84),
+        (StandardErrors::Hc3, 0.199_556_364_658_639_74),
+        (StandardErrors::NeweyWest { lags: 3, small_sample: false }, 0.158_213_144_377_158_03),
+        (StandardErrors::NeweyWest { lags: 3, small_sample: true }, 0.163_766_162_954_904_3),
+        (StandardErrors::Clustered { by: &thirds, correction: each }, 0.151_337_718_144_693_6),
         (two_way(each), 0.171_864_368_821_507_32),
         (two_way(ClusterCorrection::None), 0.138_883_894_195_894_8),
     ];
     for (errors, expected) in cases {
         same(fit.table(&errors).unwrap().coefficients[1].standard_error, expected);
     }
-    same(fit.table(&Errors::Classical).unwrap().coefficients[1].test.p, 0.283_707_283_809_118_36);
-    let clustered = fit.table(&Errors::Clustered { by: &thirds, correction: each }).unwrap();
+    same(fit.table(&StandardErrors::Classical).unwrap().coefficients[1].test.p, 0.283_707_283_809_118_36);
+    let clustered = fit.table(&StandardErrors::Clustered { by: &thirds, correction: each }).unwrap();
     same(clustered.coefficients[1].test.p, 0.206_456_146_324_477_67);
 }
 
@@ -109,7 +109,7 @@ fn an_unbalanced_panel_agrees_with_linearmodels() {
     let pick = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
     let (symbol, day): (Vec<u64>, Vec<u64>) = rows.iter().map(|&row| (row as u64 / 3, row as u64 % 5)).unzip();
     let panel = Panel::fit(&pick(&y), &[&pick(&x)], FixedEffects::Two(&symbol, &day)).unwrap();
-    let table = panel.fit.table(&Errors::Classical).unwrap();
+    let table = panel.fit.table(&StandardErrors::Classical).unwrap();
     same(table.coefficients[0].estimate, 0.160_776_936_931_648_52);
     same(table.coefficients[0].standard_error, 0.303_457_867_738_067_93);
 }

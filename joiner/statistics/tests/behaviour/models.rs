@@ -3,9 +3,9 @@
 
 use tapewire_statistics::Error;
 use tapewire_statistics::event::{
-    CumulativeVariance, EventReturns, Matrix, MissingReturns, Model, Moments, Options, PositiveShare, RankTest, Study,
-    Variance, abnormal_returns, bmp, corrado_sign, cross_sectional, generalized_sign, kolari_pynnonen_factor, lamb,
-    mean_correlation, mean_correlation_within, patell, positive_share, rank, sign_exact, wilcoxon,
+    CumulativeVariance, EventDates, EventReturns, Matrix, MissingReturns, Model, Options, PositiveShare, RankTest,
+    Study, Variance, abnormal_returns, bmp, corrado_sign, cross_sectional, generalized_sign, kolari_pynnonen_factor,
+    lamb, mean_correlation, mean_correlation_within, patell, positive_share, rank, sign_exact, wilcoxon,
 };
 
 use crate::golden::{same, statistic, wave};
@@ -167,7 +167,7 @@ fn few_events_give_a_reason_instead_of_a_value() {
     assert!(matches!(kolari_pynnonen_factor(-0.5, 3), Err(Error::Argument { .. })));
     assert_eq!(kolari_pynnonen_factor(0.0, 3), Ok((1.0, 1.0)));
     let event = abnormal_returns(&returns(), Model::Factors, &Options::default()).unwrap();
-    let alone = Study::new(vec![event]).unwrap().tests(0..=0, Moments::Shared).unwrap();
+    let alone = Study::new(vec![event]).unwrap().tests(0..=0, EventDates::Common).unwrap();
     assert!(alone.patell.is_ok() && alone.sign_exact.is_ok());
     assert_eq!(alone.cross_sectional.unwrap_err(), few("abnormal returns of the events", 1, 2));
     assert_eq!(alone.bmp_adjusted.unwrap_err(), few("standardized abnormal returns of the events", 1, 2));

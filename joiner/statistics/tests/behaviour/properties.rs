@@ -3,13 +3,13 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tapewire_statistics::calibration::{Bins, calibration};
-use tapewire_statistics::event::{Moments, Study, wilcoxon};
+use tapewire_statistics::event::{EventDates, Study, wilcoxon};
 use tapewire_statistics::groups::{clopper_pearson, quantile_of, wilson};
 use tapewire_statistics::ic::{self, Correlation};
 use tapewire_statistics::leadlag::{Tick, hayashi_yoshida};
 use tapewire_statistics::multiple::{Adjustment, adjusted};
 use tapewire_statistics::overlap::{Event, Fate, clusters, first_of_stories, without_overlaps};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel, within};
+use tapewire_statistics::regression::{ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors, within};
 use tapewire_statistics::resample::{Alternative, Blocks, bootstrap_mean, permute_rank_ic};
 use tapewire_statistics::{Error, rank_ic};
 
@@ -81,10 +81,10 @@ proptest! {
         let fit = |y: &[f64]| Ols::fit(Design::with_constant(y.len(), &[&x]).unwrap(), y).unwrap();
         let halves: Vec<u64> = (0..x.len() as u64).map(|row| row / 2).collect();
         let errors = [
-            Errors::Classical,
-            Errors::Hc3,
-            Errors::NeweyWest { lags: 2, small_sample: true },
-            Errors::Clustered { by: &halves, correction: ClusterCorrection::Each },
+            StandardErrors::Classical,
+            StandardErrors::Hc3,
+            StandardErrors::NeweyWest { lags: 2, small_sample: true },
+            StandardErrors::Clustered { by: &halves, correction: ClusterCorrection::Each },
         ];
         for errors in errors {
             let (before, after) = (fit(&y).table(&errors).unwrap(), fit(&changed).table(&errors).unwrap());
@@ -102,18 +102,18 @@ proptest! {
         let correction = ClusterCorrection::Each;
         let single: Vec<u64> = (0..x.len() as u64).collect();
         let thirds: Vec<u64> = single.iter().map(|row| row / 3).collect();
-        let white = error(Errors::Hc1);
+        let white = error(StandardErrors::Hc1);
         let (alone, newey_west) = (
-            error(Errors::Clustered { by: &single, correction }),
-            error(Errors::NeweyWest { lags: 0, small_sample: true }),
+            error(StandardErrors::Clustered { by: &single, correction }),
+            error(StandardErrors::NeweyWest { lags: 0, small_sample: true }),
         );
         prop_assert!(near(alone, white) && near(newey_west, white));
-        let one = error(Errors::Clustered { by: &thirds, correction });
-        let twice = error(Errors::TwoWay { by: [&thirds, &thirds], correction });
+        let one = error(StandardErrors::Clustered { by: &thirds, correction });
+        let twice = error(StandardErrors::TwoWay { by: [&thirds, &thirds], correction });
         prop_assert!(near(twice, one));
         // The names of clusters do not matter, only which rows share one.
         let renamed: Vec<u64> = thirds.iter().map(|label| label * 7919 % 10_007).collect();
-        let renamed = error(Errors::Clustered { by: &renamed, correction });
+        let renamed = error(StandardErrors::Clustered { by: &renamed, correction });
         prop_assert!(near(renamed, one));
     }
 
@@ -138,8 +138,8 @@ proptest! {
         prop_assert_eq!(panel.fit.df, fit.df);
         prop_assert!(near(panel.fit.coefficients[0], fit.coefficients[1]));
         prop_assert!(near(
-            panel.fit.table(&Errors::Classical).unwrap().coefficients[0].standard_error,
-            fit.table(&Errors::Classical).unwrap().coefficients[1].standard_error
+            panel.fit.table(&StandardErrors::Classical).unwrap().coefficients[0].standard_error,
+            fit.table(&StandardErrors::Classical).unwrap().coefficients[1].standard_error
         ));
         let left = within(&y, FixedEffects::Two(&symbol, &day)).unwrap();
         for labels in [&symbol, &day] {
@@ -163,7 +163,7 @@ proptest! {
             };
             let mut all: Vec<_> = events.iter().map(of).collect();
             if reversed { all.reverse(); }
-            Study::new(all).unwrap().tests(1..=3, Moments::Shared).unwrap()
+            Study::new(all).unwrap().tests(1..=3, EventDates::Common).unwrap()
         };
         let (one, two) = (study(1.0, false), study(scale, true));
         prop_assert!(near(one.effect * scale, two.effect));

@@ -5,7 +5,7 @@ use tapewire_statistics::groups::{quantiles, spreads};
 use tapewire_statistics::ic::{self, Correlation, Horizon, Period};
 use tapewire_statistics::multiple::{Adjustment, Family};
 use tapewire_statistics::regression::{
-    ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel, fama_macbeth, within,
+    ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors, fama_macbeth, within,
 };
 use tapewire_statistics::resample::{
     Alternative, Blocks, bootstrap, bootstrap_mean, permute_rank_ic, permute_within, sign_flips,
@@ -26,15 +26,18 @@ fn panel_and_jackknife_errors_agree_with_statsmodels_and_numpy() {
     let (thirds, fifths): (Vec<u64>, Vec<u64>) = (0..30).map(|i| (i / 3, i % 5)).unzip();
     let fit = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &y).unwrap();
     let error = |errors| fit.table(&errors).unwrap().coefficients[1].standard_error;
-    same(error(Errors::DriscollKraay { lags: 1, period: &fifths, small_sample: false }), 0.168_311_167_818_881_1);
-    let by_series = Errors::NeweyWestWithin { lags: 1, small_sample: false, series: &thirds };
+    same(
+        error(StandardErrors::DriscollKraay { lags: 1, period: &fifths, small_sample: false }),
+        0.168_311_167_818_881_1,
+    );
+    let by_series = StandardErrors::NeweyWestWithin { lags: 1, small_sample: false, series: &thirds };
     same(error(by_series), 0.179_437_674_239_110_56);
-    same(error(Errors::ClusterJackknife { by: &thirds, about_mean: false }), 0.151_708_468_287_111_26);
-    same(error(Errors::ClusterJackknife { by: &thirds, about_mean: true }), 0.151_708_272_625_571_16);
+    same(error(StandardErrors::ClusterJackknife { by: &thirds, about_mean: false }), 0.151_708_468_287_111_26);
+    same(error(StandardErrors::ClusterJackknife { by: &thirds, about_mean: true }), 0.151_708_272_625_571_16);
     let weights: Vec<f64> = (0..30).map(|i| f64::from(1 + i % 4)).collect();
     let weighted = Ols::fit_weighted(Design::with_constant(30, &[&x]).unwrap(), &y, &weights).unwrap();
     same(weighted.coefficients[1], 0.254_980_719_124_544);
-    same(weighted.table(&Errors::Hc1).unwrap().coefficients[1].standard_error, 0.225_557_987_541_693_98);
+    same(weighted.table(&StandardErrors::Hc1).unwrap().coefficients[1].standard_error, 0.225_557_987_541_693_98);
     let slopes = fama_macbeth(&y, &[&x], &fifths, 0).unwrap();
     same(slopes[1].0.mean, 0.292_018_722_728_944_5);
     same(slopes[1].0.standard_error, 0.312_697_614_812_392_6);
@@ -45,12 +48,12 @@ fn too_few_clusters_are_refused() {
     let (x, y) = pair();
     let fit = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &y).unwrap();
     let one = vec![4; 30];
-    let errors = Errors::Clustered { by: &one, correction: ClusterCorrection::Each };
+    let errors = StandardErrors::Clustered { by: &one, correction: ClusterCorrection::Each };
     assert_eq!(fit.table(&errors).unwrap_err(), Error::TooFew { what: "clusters", found: 1, needed: 2 });
-    let lags = Errors::NeweyWest { lags: 30, small_sample: false };
+    let lags = StandardErrors::NeweyWest { lags: 30, small_sample: false };
     assert_eq!(fit.table(&lags).unwrap_err(), Error::TooFew { what: "rows of a series", found: 30, needed: 31 });
     let exact = Ols::fit(Design::with_constant(30, &[&x]).unwrap(), &x).unwrap();
-    assert_eq!(exact.table(&Errors::Hc1).unwrap_err(), Error::Constant { what: "residuals" });
+    assert_eq!(exact.table(&StandardErrors::Hc1).unwrap_err(), Error::Constant { what: "residuals" });
 }
 
 /// Without the only cluster in which a regressor varies there is no slope, whatever the rounding errors are.
@@ -62,13 +65,13 @@ fn a_slope_of_one_cluster_alone_has_no_jackknife_error() {
         let by: Vec<u64> = (0..rows as u64).map(|row| row / 3).collect();
         let fit = Ols::fit(Design::with_constant(rows, &[&x]).unwrap(), &wave(rows as i64, 5)).unwrap();
         for about_mean in [true, false] {
-            let error = fit.table(&Errors::ClusterJackknife { by: &by, about_mean }).unwrap_err();
+            let error = fit.table(&StandardErrors::ClusterJackknife { by: &by, about_mean }).unwrap_err();
             assert_eq!(error, Error::NoJackknife, "{others}");
         }
     }
 }
 
-/// Two hits and one miss in each cluster: residuals add up to 0 there, but for rounding errors.
+/// Two hits and one miss in each cluster: residuals add up to 0 there, except for rounding errors.
 #[test]
 fn clusters_without_variance_have_no_test() {
     for (hits, all) in [(2, 3), (4, 5), (4, 7), (3, 4)] {
@@ -76,8 +79,8 @@ fn clusters_without_variance_have_no_test() {
         let y: Vec<f64> = (0..rows).map(|row| f64::from(u8::from(row % all < hits))).collect();
         let by: Vec<u64> = (0..rows as u64).map(|row| row / all as u64).collect();
         let fit = Ols::fit(Design::with_constant(rows, &[]).unwrap(), &y).unwrap();
-        let of_clusters = Errors::Clustered { by: &by, correction: ClusterCorrection::Each };
-        for errors in [of_clusters, Errors::ClusterJackknife { by: &by, about_mean: true }] {
+        let of_clusters = StandardErrors::Clustered { by: &by, correction: ClusterCorrection::Each };
+        for errors in [of_clusters, StandardErrors::ClusterJackknife { by: &by, about_mean: true }] {
             assert!(matches!(fit.table(&errors).unwrap_err(), Error::Constant { .. }), "{hits} of {all}");
         }
     }
@@ -118,9 +121,9 @@ fn leverages_within_fixed_effects_are_refused() {
     let (x, y) = pair();
     let symbol: Vec<u64> = (0..30).map(|row| row / 3).collect();
     let panel = Panel::fit(&y, &[&x], FixedEffects::One(&symbol)).unwrap();
-    assert!(panel.fit.table(&Errors::Hc1).is_ok());
+    assert!(panel.fit.table(&StandardErrors::Hc1).is_ok());
     assert_eq!(
-        panel.fit.table(&Errors::Hc3).unwrap_err().to_string(),
+        panel.fit.table(&StandardErrors::Hc3).unwrap_err().to_string(),
         "the number of fixed effects is 10, but must be 0 for HC2 and HC3, whose leverages would lack them: \
          take HC1 or clusters"
     );

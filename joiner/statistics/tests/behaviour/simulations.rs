@@ -3,10 +3,10 @@
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tapewire_statistics::distributions::normal_quantile_upper;
-use tapewire_statistics::event::{Moments, Study};
+use tapewire_statistics::event::{EventDates, Study};
 use tapewire_statistics::ic::{self, Correlation, Period};
 use tapewire_statistics::leadlag::{Tick, granger, lead_lag};
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, FixedEffects, Ols, Panel};
+use tapewire_statistics::regression::{ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors};
 use tapewire_statistics::resample::{Alternative, Blocks, bootstrap_mean, permute_rank_ic, sign_flips};
 use tapewire_statistics::{Mean, Test};
 
@@ -52,7 +52,7 @@ fn event_tests_reject_one_in_twenty_without_an_effect() {
     let mut counts = [0; 8];
     for seed in 0..runs {
         let study = study(&mut Noise::seeded(seed), 25, 0.0, 0.0);
-        let found = study.tests(1..=1, Moments::Grouped(&(0..25).collect::<Vec<u64>>())).unwrap();
+        let found = study.tests(1..=1, EventDates::Grouped(&(0..25).collect::<Vec<u64>>())).unwrap();
         let tests = [
             found.cross_sectional,
             found.patell,
@@ -74,7 +74,7 @@ fn event_tests_reject_one_in_twenty_without_an_effect() {
 
 #[test]
 fn only_patell_mistakes_a_burst_of_variance_for_an_effect() {
-    let with_burst = |noise: &mut Noise| study(noise, 25, 0.0, 2.0).tests(1..=1, Moments::Shared).unwrap();
+    let with_burst = |noise: &mut Noise| study(noise, 25, 0.0, 2.0).tests(1..=1, EventDates::Common).unwrap();
     let patell = rejected(300, |noise| with_burst(noise).patell.unwrap().p);
     let bmp = rejected(300, |noise| with_burst(noise).bmp.unwrap().p);
     assert!(patell > 0.25, "{patell}");
@@ -90,7 +90,7 @@ fn kolari_and_pynnonen_hold_the_size_of_events_on_one_day() {
             let own: Vec<f64> = market.iter().zip(&shock).map(|(m, s)| m + 0.5 * s + noise.normal()).collect();
             market_model(&own, &market, 80)
         };
-        Study::new((0..20).map(event).collect()).unwrap().tests(0..=0, Moments::Shared).unwrap()
+        Study::new((0..20).map(event).collect()).unwrap().tests(0..=0, EventDates::Common).unwrap()
     };
     let plain = rejected(400, |noise| one_day(noise).bmp.unwrap().p);
     let adjusted = rejected(400, |noise| one_day(noise).bmp_adjusted.unwrap().p);
@@ -119,8 +119,8 @@ fn clustered_errors_hold_the_size_that_plain_ones_lose() {
         };
         let (x, y) = (of(&shared_x, noise), of(&shared_y, noise));
         let fit = Ols::fit(Design::with_constant(400, &[&x]).unwrap(), &y).unwrap();
-        let by = Errors::Clustered { by: &cluster, correction: ClusterCorrection::Each };
-        fit.table(if clustered { &by } else { &Errors::Hc1 }).unwrap().coefficients[1].test.p
+        let by = StandardErrors::Clustered { by: &cluster, correction: ClusterCorrection::Each };
+        fit.table(if clustered { &by } else { &StandardErrors::Hc1 }).unwrap().coefficients[1].test.p
     };
     let (plain, clustered) = (rejected(400, |noise| slope(noise, false)), rejected(400, |noise| slope(noise, true)));
     assert!(plain > 0.2, "{plain}");
@@ -141,7 +141,7 @@ fn a_planted_slope_is_in_the_interval_of_a_panel() {
             let y: Vec<f64> =
                 rows.iter().zip(&x).map(|(row, x)| 0.1 * x + 3.0 * effect(row) + noise.normal()).collect();
             let panel = Panel::fit(&y, &[&x], FixedEffects::Two(&symbol, &day)).unwrap();
-            let errors = Errors::TwoWay { by: [&symbol, &day], correction: ClusterCorrection::Each };
+            let errors = StandardErrors::TwoWay { by: [&symbol, &day], correction: ClusterCorrection::Each };
             panel.fit.table(&errors).unwrap().coefficients[0].interval(0.98).unwrap().contains(0.1)
         })
         .count();

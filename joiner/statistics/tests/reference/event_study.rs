@@ -1,7 +1,7 @@
 use tapewire_statistics::event::{
-    self, CumulativeVariance, EventReturns, Model, Moments, Options, Study, abnormal_returns,
+    self, CumulativeVariance, EventDates, EventReturns, Model, Options, Study, abnormal_returns,
 };
-use tapewire_statistics::regression::{Design, Errors, Ols};
+use tapewire_statistics::regression::{Design, Ols, StandardErrors};
 
 use crate::{json, number, numbers, same};
 
@@ -20,7 +20,7 @@ fn the_event_study_agrees_with_the_reference() {
             event_factors: vec![some(&market[t..])],
         };
         let fit = Ols::fit(Design::with_constant(t, &[&market[..t]]).unwrap(), &stock[..t]).unwrap();
-        let table = fit.table(&Errors::Classical).unwrap();
+        let table = fit.table(&StandardErrors::Classical).unwrap();
         same(&format!("t of alpha {index}"), table.coefficients[0].test.statistic, number(&row["t_alpha"]));
         same(&format!("t of beta {index}"), table.coefficients[1].test.statistic, number(&row["t_beta"]));
         same(&format!("R² {index}"), fit.r_squared().unwrap(), number(&row["r2"]));
@@ -43,7 +43,7 @@ fn the_event_study_agrees_with_the_reference() {
         events.push(found);
     }
     let study = Study::new(events).unwrap();
-    let (day, car) = (study.tests(5..=5, Moments::Shared).unwrap(), study.tests(4..=6, Moments::Shared).unwrap());
+    let (day, car) = (study.tests(5..=5, EventDates::Common).unwrap(), study.tests(4..=6, EventDates::Common).unwrap());
     let expected = |name: &str| number(&reference["tests"][name]);
     let of = |test: event::Tests| (test.patell.unwrap().statistic, test.bmp.unwrap().statistic);
     same("residual_mean_corr", *day.mean_correlation.as_ref().unwrap(), expected("residual_mean_corr"));

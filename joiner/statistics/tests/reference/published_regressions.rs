@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::Value;
-use tapewire_statistics::regression::{ClusterCorrection, Design, Errors, Ols, Table};
+use tapewire_statistics::regression::{ClusterCorrection, Design, Ols, StandardErrors, Table};
 
 use crate::{complete, csv_columns, fixture, json, number, printed, same};
 
@@ -49,14 +49,14 @@ fn statas_robust_and_newey_west_errors_are_reproduced() {
     let n = investment.len();
     let fit = Ols::fit(Design::with_constant(n, &[&gdp, &interest[..n]]).unwrap(), &investment).unwrap();
     let names = ["_cons", "g_realgdp", "L.realint"];
-    let newey = |small_sample| Errors::NeweyWest { lags: 4, small_sample };
+    let newey = |small_sample| StandardErrors::NeweyWest { lags: 4, small_sample };
     let table = |errors| fit.table(&errors).unwrap();
-    compare(reference, "results_hc0", &names, &table(Errors::Hc1), 1e-9);
-    compare(reference, "results_ivhc0_small", &names, &table(Errors::Hc1), 1e-9);
+    compare(reference, "results_hc0", &names, &table(StandardErrors::Hc1), 1e-9);
+    compare(reference, "results_ivhc0_small", &names, &table(StandardErrors::Hc1), 1e-9);
     compare(reference, "results_newey4", &names, &table(newey(true)), 1e-9);
     compare(reference, "results_ivhac4_small", &names, &table(newey(true)), 1e-9);
     compare(reference, "results_ivhac4_large", &names, &table(newey(false)), 1e-9);
-    let large = Errors::NeweyWest { lags: 0, small_sample: false };
+    let large = StandardErrors::NeweyWest { lags: 0, small_sample: false };
     compare(reference, "results_ivhc0_large", &names, &table(large), 1e-9);
 }
 
@@ -86,19 +86,19 @@ fn statas_clustered_errors_are_reproduced() {
     let places: Vec<f64> = (1..=200).map(f64::from).collect();
     let by_place = Ols::fit_weighted(design(), &invest, &places).unwrap();
     let names = ["_cons", "mvalue", "kstock"];
-    let by = |correction| Errors::Clustered { by: &firm, correction };
-    let two = |correction| Errors::TwoWay { by: [&firm, &year], correction };
-    let kraay = |small_sample| Errors::DriscollKraay { lags: 4, period: &year, small_sample };
-    let jackknife = |about_mean| Errors::ClusterJackknife { by: &firm, about_mean };
+    let by = |correction| StandardErrors::Clustered { by: &firm, correction };
+    let two = |correction| StandardErrors::TwoWay { by: [&firm, &year], correction };
+    let kraay = |small_sample| StandardErrors::DriscollKraay { lags: 4, period: &year, small_sample };
+    let jackknife = |about_mean| StandardErrors::ClusterJackknife { by: &firm, about_mean };
     let cases = [
         ("results_cluster", &fit, by(ClusterCorrection::Each)),
         ("results_cluster_large", &fit, by(ClusterCorrection::None)),
-        ("results_nw_panel4", &fit, Errors::NeweyWestWithin { lags: 4, small_sample: true, series: &firm }),
+        ("results_nw_panel4", &fit, StandardErrors::NeweyWestWithin { lags: 4, small_sample: true, series: &firm }),
         ("results_cluster_2groups_small", &fit, two(ClusterCorrection::Smallest)),
         ("results_cluster_2groups_large", &fit, two(ClusterCorrection::None)),
         ("results_nw_groupsum4_ivreg_large", &fit, kraay(false)),
         ("results_nw_groupsum4_ivreg_small", &fit, kraay(true)),
-        ("results_hc1_wls_small", &weighted, Errors::Hc1),
+        ("results_hc1_wls_small", &weighted, StandardErrors::Hc1),
         ("results_cluster_wls_small", &weighted, by(ClusterCorrection::Each)),
         ("results_cluster_wls_large", &weighted, by(ClusterCorrection::None)),
         ("results_cluster_crv3", &fit, jackknife(false)),
@@ -129,12 +129,12 @@ fn petersens_test_data_gives_his_errors() {
     printed("constant", fit.coefficients[0], "0.029679721");
     printed("slope", fit.coefficients[1], "1.034833439");
     let cases = [
-        (Errors::Classical, "0.02835932", "0.02858329"),
-        (Errors::Hc1, "0.02836067", "0.02839516"),
-        (Errors::Hc0, "0.028355", "0.02838948"),
-        (Errors::Clustered { by: &firm, correction: each }, "0.0670127", "0.05059573"),
-        (Errors::Clustered { by: &year, correction: each }, "0.02338672", "0.03338891"),
-        (Errors::TwoWay { by: [&firm, &year], correction: each }, "0.06506392", "0.05355802"),
+        (StandardErrors::Classical, "0.02835932", "0.02858329"),
+        (StandardErrors::Hc1, "0.02836067", "0.02839516"),
+        (StandardErrors::Hc0, "0.028355", "0.02838948"),
+        (StandardErrors::Clustered { by: &firm, correction: each }, "0.0670127", "0.05059573"),
+        (StandardErrors::Clustered { by: &year, correction: each }, "0.02338672", "0.03338891"),
+        (StandardErrors::TwoWay { by: [&firm, &year], correction: each }, "0.06506392", "0.05355802"),
     ];
     for (errors, constant, slope) in cases {
         let table = fit.table(&errors).unwrap();
@@ -151,7 +151,7 @@ fn sandwichs_driscoll_kraay_errors_are_reproduced() {
     let [year, x, y] = [0, 1, 2].map(|place| complete(&columns[place]));
     let year: Vec<u64> = year.iter().map(|year| *year as u64).collect();
     let fit = Ols::fit(Design::with_constant(x.len(), &[&x]).unwrap(), &y).unwrap();
-    let table = fit.table(&Errors::DriscollKraay { lags: 1, period: &year, small_sample: false }).unwrap();
+    let table = fit.table(&StandardErrors::DriscollKraay { lags: 1, period: &year, small_sample: false }).unwrap();
     let factor = (fit.n as f64 / fit.df as f64).sqrt();
     for (coefficient, text) in table.coefficients.iter().zip(["0.02436219", "0.02816896"]) {
         printed("standard error", factor * coefficient.standard_error, text);
@@ -170,7 +170,7 @@ fn sandwichs_newey_west_example_is_reproduced() {
     for (estimate, text) in fit.coefficients.iter().zip(["-12.5336", "0.1691365", "-1.001438"]) {
         printed("estimate", *estimate, text);
     }
-    let table = fit.table(&Errors::NeweyWest { lags: 4, small_sample: false }).unwrap();
+    let table = fit.table(&StandardErrors::NeweyWest { lags: 4, small_sample: false }).unwrap();
     for (coefficient, text) in table.coefficients.iter().zip(["18.9583", "0.01675079", "3.342375"]) {
         printed("standard error", coefficient.standard_error, text);
     }
@@ -183,10 +183,10 @@ fn newey_west_agrees_with_statsmodels() {
     let fit = Ols::fit(Design::with_constant(x.len(), &[&x]).unwrap(), &y).unwrap();
     let lag = tapewire_statistics::regression::newey_west_lags(x.len());
     assert_eq!(lag as u64, reference["auto_lag"].as_u64().unwrap());
-    let mut cases = vec![("ols".to_owned(), Errors::Classical), ("hc1".to_owned(), Errors::Hc1)];
+    let mut cases = vec![("ols".to_owned(), StandardErrors::Classical), ("hc1".to_owned(), StandardErrors::Hc1)];
     for lags in [0, 4, 8] {
         for (small_sample, word) in [(false, "False"), (true, "True")] {
-            cases.push((format!("lags{lags}_correction{word}"), Errors::NeweyWest { lags, small_sample }));
+            cases.push((format!("lags{lags}_correction{word}"), StandardErrors::NeweyWest { lags, small_sample }));
         }
     }
     for (name, errors) in cases {

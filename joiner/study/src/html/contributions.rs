@@ -50,7 +50,7 @@ pub(super) fn html(findings: &Findings) -> String {
 
 /// The events with the largest outcomes, whatever their scores.
 fn largest(findings: &Findings) -> String {
-    let Some(horizon) = findings.largest_horizon else { return String::new() };
+    let Some(horizon) = findings.horizon_with_most_events else { return String::new() };
     let mut table = format!(
         "<details id=\"largest\"><summary>The largest outcomes at {}, of either sign</summary><div class=\"wide\">\
          <table class=\"words\"><thead><tr><th>symbol</th><th>available (UTC)</th><th>headline</th>\

@@ -8,8 +8,11 @@ pub(super) fn html(findings: &Findings) -> String {
     Intervals {
         id: "ic",
         title: "Rank information coefficient by horizon",
-        says: "How well scores order the outcomes: +1 is the same order, −1 the reverse, and 0 no order. An effect that news has at \
-               once decays with the horizon. An adjusted p above 0.05 can't be told from chance.",
+        says: &format!(
+            "How well scores order the outcomes: +1 is the same order, −1 the reverse, and 0 no order. An effect that news has at \
+             once decays with the horizon. An adjusted p above {} can't be told from chance.",
+            findings.settings.level
+        ),
         groups: findings.horizons.iter().map(|of| of.horizon.replace('_', " ")).collect(),
         group_is: "horizon",
         series: vec![Series { name: "rank IC".to_owned(), class: "main", points }],

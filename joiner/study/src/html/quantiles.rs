@@ -9,8 +9,8 @@ use crate::text::{basis_points, p_value};
 pub(super) fn html(findings: &Findings) -> String {
     let id = "quantiles";
     let outcome = findings.settings.outcome.words();
-    let largest = findings.horizons.iter().find(|of| Some(of.horizon) == findings.largest_horizon);
-    let Some(of) = largest else {
+    let main_horizon = findings.horizons.iter().find(|of| Some(of.horizon) == findings.horizon_with_most_events);
+    let Some(of) = main_horizon else {
         return not_drawn(id, &format!("Mean {outcome} by fifth of the score"), "no event has an outcome");
     };
     let title = format!("Mean {outcome} by fifth of the score, at {}", of.horizon.replace('_', " "));

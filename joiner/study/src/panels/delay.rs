@@ -72,8 +72,8 @@ pub(super) fn of(
         for (delay, pairs) in delays.iter_mut().zip(compared(sample, horizon, settings, &known)) {
             delay.horizons.push(DelayedHorizon {
                 horizon: horizon.name(),
-                rank_ic: pairs.enough(settings).and_then(|()| rank_ic(&pairs)).into(),
-                spread: pairs.enough(settings).and_then(|()| spread(&pairs)).into(),
+                rank_ic: pairs.require_minimum(settings).and_then(|()| rank_ic(&pairs)).into(),
+                spread: pairs.require_minimum(settings).and_then(|()| spread(&pairs)).into(),
                 n: pairs.events.len(),
             });
         }

@@ -107,7 +107,7 @@ fn lag(name: &str, sample: &Sample, moves: impl Fn(&Event) -> Option<Move>, sett
     let pairs = Used::of(with.into_iter().map(|(event, of)| (event, of.value)).collect());
     Lag {
         window: name.to_owned(),
-        rank_ic: pairs.enough(settings).and_then(|()| rank_ic(&pairs)).into(),
+        rank_ic: pairs.require_minimum(settings).and_then(|()| rank_ic(&pairs)).into(),
         n: pairs.events.len(),
     }
 }

@@ -89,17 +89,17 @@ fn key(event: &Event) -> Key<'_> {
     (event.symbol.as_str(), &event.provider, &event.article_id)
 }
 
-/// The panels of a sample with its findings; `largest` is the horizon with the most events.
+/// The panels of a sample with its findings; `main_horizon` is the horizon with the most events.
 pub(crate) fn of(
     sample: &Sample,
     horizons: &[HorizonFindings],
-    largest: Option<Horizon>,
+    main_horizon: Option<Horizon>,
     settings: &Settings,
     joined: Joined<'_>,
 ) -> Panels {
-    let main = largest.map(|horizon| sample.at(horizon));
+    let main = main_horizon.map(|horizon| sample.at(horizon));
     let main = main.ok_or(Error::TooFew { what: "events with an outcome", found: 0, needed: settings.minimum_events });
-    let main = main.and_then(|used| used.enough(settings).map(|()| used));
+    let main = main.and_then(|used| used.require_minimum(settings).map(|()| used));
     let pairs = || main.as_ref().map_err(Clone::clone);
     let calibrated = || match settings.score {
         ScoreAs::Raw => pairs().and_then(calibration::of).into(),
@@ -115,7 +115,7 @@ pub(crate) fn of(
         },
     );
     Panels {
-        horizon: largest.map(Horizon::name),
+        horizon: main_horizon.map(Horizon::name),
         models,
         bar_widths,
         scatter,

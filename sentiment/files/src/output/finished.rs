@@ -19,9 +19,9 @@ use std::path::Path;
 
 /// A digest of the names of the columns and of the rows: their journal entries, and their values if the output is made
 /// of values.
-pub(super) struct Origin(Sha256);
+pub(super) struct SourceDigest(Sha256);
 
-impl Origin {
+impl SourceDigest {
     /// The metadata key of the digest in a complete file.
     pub const KEY: &str = "tapewire:origin";
 
@@ -52,16 +52,16 @@ impl Origin {
     }
 }
 
-pub(super) struct Finished {
+pub(super) struct CompleteParquet {
     place: String,
     scored: RowIter<'static>,
     scores: ScoreColumns,
     stored_origin: Option<KeyValue>,
-    origin: Origin,
+    origin: SourceDigest,
     rows: u64,
 }
 
-impl Finished {
+impl CompleteParquet {
     pub fn open(path: &Path, writing: &Writing<'_>) -> Result<Self, FilesError> {
         let place = path.display().to_string();
         catch_panic(&place, || Self::read(path, &place, writing))
@@ -73,12 +73,12 @@ impl Finished {
         let reader = SerializedFileReader::new(file).map_err(unreadable)?;
         let metadata = reader.metadata().file_metadata();
         let stored_origin =
-            metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == Origin::KEY).cloned();
+            metadata.key_value_metadata().into_iter().flatten().find(|pair| pair.key == SourceDigest::KEY).cloned();
         let root = metadata.schema_descr().root_schema_ptr();
         let ours = root.get_fields().iter().filter(|field| writing.scores.has(field.name())).cloned().collect();
         let scores = Type::group_type_builder(root.name()).with_fields(ours).build().map_err(unreadable)?;
         let scored = RowIter::from_file_into(Box::new(reader)).project(Some(scores)).map_err(unreadable)?;
-        let (origin, scores) = (Origin::of(writing), writing.scores.clone());
+        let (origin, scores) = (SourceDigest::of(writing), writing.scores.clone());
         Ok(Self { place: place.to_owned(), scored, scores, stored_origin, origin, rows: 0 })
     }
 
@@ -88,7 +88,7 @@ impl Finished {
     }
 }
 
-impl RowWriter for Finished {
+impl RowWriter for CompleteParquet {
     fn existing_score(&mut self, row: &Row) -> Result<Option<Option<Score>>, FilesError> {
         self.origin.add(row);
         self.rows += 1;

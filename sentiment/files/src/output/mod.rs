@@ -50,7 +50,7 @@ pub(crate) fn open(writing: &Writing<'_>) -> Result<Box<dyn RowWriter>, FilesErr
         let usage = || FilesError::Usage("Parquet needs an output file: give --output".into());
         let path = writing.path.ok_or_else(usage)?;
         return Ok(match writing.resume && path.exists() && !parquet::journal(path).exists() {
-            true => Box::new(finished::Finished::open(path, writing)?),
+            true => Box::new(finished::CompleteParquet::open(path, writing)?),
             false => Box::new(parquet::Parquet::open(path, writing)?),
         });
     }

@@ -6,7 +6,7 @@
 //! a resumed run reads instead of scoring again. When the file is complete, it contains a digest of the data it was
 //! made from, and the journal is removed.
 
-use super::finished::Origin;
+use super::finished::SourceDigest;
 use super::jsonl::Jsonl;
 use super::lines::Lines;
 use super::{RowWriter, Writing, unique};
@@ -46,7 +46,7 @@ pub(super) struct Parquet {
     writer: SerializedFileWriter<File>,
     scores: ScoreColumns,
     columns: Columns,
-    origin: Origin,
+    origin: SourceDigest,
     /// Scores of the current row group.
     scored: Vec<Option<Score>>,
     rows: u64,
@@ -100,7 +100,7 @@ impl Parquet {
             writer,
             scores: writing.scores.clone(),
             columns,
-            origin: Origin::of(writing),
+            origin: SourceDigest::of(writing),
             scored: Vec::new(),
             rows: 0,
         })
@@ -210,7 +210,7 @@ fn copied(writing: &Writing<'_>) -> Result<Layout, FilesError> {
     let schema = schema(root.name(), fields, writing).map_err(failed(Path::new("schema")))?;
     let mut metadata = first.file_metadata().key_value_metadata().cloned();
     if let Some(pairs) = &mut metadata {
-        pairs.retain(|pair| pair.key != ARROW_SCHEMA && pair.key != Origin::KEY);
+        pairs.retain(|pair| pair.key != ARROW_SCHEMA && pair.key != SourceDigest::KEY);
     }
     Ok((schema, Columns::Copied(groups), metadata))
 }

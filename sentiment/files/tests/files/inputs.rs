@@ -34,7 +34,7 @@ fn every_layout_of_json_becomes_json_lines() {
         assert!(scored.starts_with("{\"id\":1.10,"), "digits are kept: {scored}");
         assert_eq!(scored.lines().count(), 2);
         let resumed = run(&Job { resume: true, ..job(&input, &output) }).unwrap();
-        assert_eq!(resumed.known, 2, "{number}");
+        assert_eq!(resumed.resumed, 2, "{number}");
         assert_eq!(std::fs::read_to_string(&output).unwrap(), scored);
     }
 }

@@ -82,7 +82,7 @@ fn parquet_is_resumed_from_its_journal_and_gives_the_same_bytes() {
             assert!(!journal.exists());
         }
         let summary = run(&job).unwrap();
-        assert_eq!(summary.known, summary.written);
+        assert_eq!(summary.resumed, summary.written);
         assert_eq!(std::fs::read(&output).unwrap(), whole);
     }
 }
@@ -101,7 +101,7 @@ fn a_stopped_run_leaves_whole_rows_and_can_be_continued() {
     assert_eq!(rows(&at("part.csv")).len() as u64, summary.written);
     part.resume = true;
     let summary = run(&part).unwrap();
-    assert_eq!((summary.known, summary.stopped), (4, false));
+    assert_eq!((summary.resumed, summary.stopped), (4, false));
     assert_eq!(std::fs::read(at("part.csv")).unwrap(), std::fs::read(at("whole.csv")).unwrap());
 }
 
@@ -144,7 +144,7 @@ fn a_complete_parquet_file_is_compared_with_input_options_and_model() {
     assert!(error.contains("this model would write"), "{error}");
     assert_eq!(std::fs::read(&output).unwrap(), bytes);
     let summary = run(&job).unwrap();
-    assert_eq!((summary.known, summary.written, summary.unscored), (3, 3, 1));
+    assert_eq!((summary.resumed, summary.written, summary.unscored), (3, 3, 1));
     assert_eq!(std::fs::read(&output).unwrap(), bytes);
 
     for foreign in [std::fs::read(odd_parquet()).unwrap(), b"PAR1".to_vec(), Vec::new()] {

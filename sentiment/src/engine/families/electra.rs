@@ -16,11 +16,12 @@ use tapewire_kernels::math::Activation;
 pub struct Config {
     #[serde(flatten)]
     bert: bert::Config,
-    #[serde(default = "small")]
+    #[serde(default = "default_embedding_size")]
     embedding_size: usize,
 }
 
-fn small() -> usize {
+/// Of ELECTRA-small, the default of Hugging Face's configuration.
+fn default_embedding_size() -> usize {
     128
 }
 

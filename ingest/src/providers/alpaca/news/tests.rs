@@ -164,10 +164,10 @@ async fn the_websocket_says_that_there_is_news_also_after_it_was_opened_again() 
     let source = streaming(&stream);
     assert!(within(10, &*source).await, "it is open");
     // One more for the article, unless the first one stood for both; then one for the connection that was opened again.
-    while stream.heard().len() < 4 {
-        assert!(within(10, &*source).await, "{:?}", stream.heard());
+    while stream.received().len() < 4 {
+        assert!(within(10, &*source).await, "{:?}", stream.received());
     }
-    let heard = stream.heard();
+    let heard = stream.received();
     assert_eq!(heard[..2], heard[2..]);
     assert!(heard[0].contains(KEY) && heard[1].contains(r#""news":["*"]"#), "{heard:?}");
 }
@@ -181,5 +181,5 @@ async fn a_refused_websocket_is_not_asked_again_and_says_nothing() {
             .await;
     let source = streaming(&stream);
     assert!(!within(3, &*source).await);
-    assert_eq!(stream.heard().len(), 1);
+    assert_eq!(stream.received().len(), 1);
 }

@@ -11,7 +11,7 @@ pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
         return Err(FilesError::Usage("a table can't be continued; write JSON lines or CSV".into()));
     }
     let output = job.output.iter().flat_map(|path| output::files(path, job.output_format));
-    let written: Vec<PathBuf> = output.chain(job.rejected_file()).filter(|path| !is_device(path)).collect();
+    let written: Vec<PathBuf> = output.chain(job.rejected_file()).filter(|path| !is_special_file(path)).collect();
     for (at, path) in written.iter().enumerate() {
         let is_input = |source: &JobSource| matches!(source, JobSource::File(input) if same(input, path));
         let usage = |problem| Err(FilesError::Usage(format!("{} {problem}", path.display())));
@@ -28,8 +28,8 @@ pub(crate) fn check(job: &Job) -> Result<(), FilesError> {
     }
 }
 
-/// Whether the path exists and is not a regular file. Writing to it destroys nothing, and it can't be continued.
-pub(crate) fn is_device(path: &Path) -> bool {
+/// Whether the path exists and is neither a regular file nor a folder. Writing to it destroys nothing, and it can't be continued.
+pub(crate) fn is_special_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 

@@ -7,7 +7,7 @@ use tapewire_core::{Trade, TradeCounts};
 
 /// What a bar needs of a trade, in a third of the memory. Times are microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Kept {
+pub(crate) struct CompactTrade {
     pub at: i64,
     pub sequence: u64,
     /// [`hash`] of the id.
@@ -18,7 +18,7 @@ pub(crate) struct Kept {
     pub counts: TradeCounts,
 }
 
-impl Kept {
+impl CompactTrade {
     pub fn new(trade: &Trade) -> Self {
         Self {
             at: trade.at.as_microsecond(),

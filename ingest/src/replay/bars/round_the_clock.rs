@@ -56,7 +56,7 @@ impl Counts {
         self.saturdays + self.sundays
     }
 
-    fn show_an_endless_market(&self) -> bool {
+    fn trade_at_weekends(&self) -> bool {
         self.saturdays.min(self.sundays) >= FEWEST && self.weekends() * ONE_IN >= self.all
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn find<'r>(
         if calendars.is_known(symbol) {
             continue;
         }
-        if counts.show_an_endless_market() {
+        if counts.trade_at_weekends() {
             calendars.learn(symbol, Market::Crypto);
             found.push(format!(
                 "{symbol} is joined as a cryptocurrency, at all hours: {} of its {} bars are at weekends; --market \

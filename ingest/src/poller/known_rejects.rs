@@ -5,16 +5,16 @@ use std::collections::HashSet;
 
 /// Most bytes of items that are remembered. If there are more, all are forgotten, and each is sent again when a poll
 /// sees it.
-const REMEMBERED: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
-/// What earlier polls rejected, byte for byte.
+/// Items that earlier polls sent to the dead letters, byte for byte.
 #[derive(Default)]
-pub(super) struct Rejected {
+pub(super) struct KnownRejects {
     items: HashSet<Vec<u8>>,
     bytes: usize,
 }
 
-impl Rejected {
+impl KnownRejects {
     pub fn contains(&self, item: &[u8]) -> bool {
         self.items.contains(item)
     }
@@ -26,7 +26,7 @@ impl Rejected {
             if self.items.contains(&item) {
                 continue;
             }
-            if self.bytes + item.len() > REMEMBERED {
+            if self.bytes + item.len() > MAX_BYTES {
                 *self = Self::default();
             }
             self.bytes += item.len();
@@ -42,31 +42,31 @@ mod tests {
     #[test]
     fn an_item_is_known_also_after_polls_that_did_not_look_back_as_far() {
         let of = |text: &str| HashSet::from([text.as_bytes().to_vec()]);
-        let mut rejected = Rejected::default();
-        rejected.extend(of("far back"));
-        rejected.extend(HashSet::new());
-        rejected.extend(of("new"));
-        assert!(rejected.contains(b"far back") && rejected.contains(b"new") && !rejected.contains(b"other"));
+        let mut known = KnownRejects::default();
+        known.extend(of("far back"));
+        known.extend(HashSet::new());
+        known.extend(of("new"));
+        assert!(known.contains(b"far back") && known.contains(b"new") && !known.contains(b"other"));
     }
 
     #[test]
     fn what_is_remembered_has_a_limit() {
-        let mut rejected = Rejected::default();
+        let mut known = KnownRejects::default();
         for number in 0..100_u8 {
-            rejected.extend(HashSet::from([vec![number; 600_000]]));
-            assert!(rejected.bytes <= REMEMBERED);
+            known.extend(HashSet::from([vec![number; 600_000]]));
+            assert!(known.bytes <= MAX_BYTES);
         }
-        assert!(rejected.contains(&[99; 600_000]) && !rejected.contains(&[0; 600_000]));
+        assert!(known.contains(&[99; 600_000]) && !known.contains(&[0; 600_000]));
     }
 
     #[test]
     fn an_item_that_is_known_makes_no_other_forgotten() {
-        let of = |number: u8| HashSet::from([vec![number; REMEMBERED / 2]]);
-        let mut rejected = Rejected::default();
+        let of = |number: u8| HashSet::from([vec![number; MAX_BYTES / 2]]);
+        let mut known = KnownRejects::default();
         for number in [0, 1, 0, 1] {
-            rejected.extend(of(number));
+            known.extend(of(number));
         }
-        assert!([0, 1].iter().all(|number| rejected.contains(&vec![*number; REMEMBERED / 2])));
-        assert_eq!(rejected.bytes, REMEMBERED);
+        assert!([0, 1].iter().all(|number| known.contains(&vec![*number; MAX_BYTES / 2])));
+        assert_eq!(known.bytes, MAX_BYTES);
     }
 }
