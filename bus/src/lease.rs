@@ -71,14 +71,15 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        self.0.send_modify(|heard| {
-            heard.holder = match rebalance {
+        self.0.send_if_modified(|heard| {
+            let holder = match rebalance {
                 Rebalance::Assign(partitions) if partitions.count() > 0 => Holder::This,
                 // Nothing new for this member.
                 Rebalance::Assign(_) if heard.holder == Holder::This => Holder::This,
                 Rebalance::Assign(_) => Holder::Another,
                 Rebalance::Revoke(_) | Rebalance::Error(_) => Holder::Unknown,
             };
+            std::mem::replace(&mut heard.holder, holder) != holder
         });
     }
 }

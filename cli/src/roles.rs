@@ -106,7 +106,7 @@ pub async fn score_and_join_while<Sent>(
         tokio::spawn(async move { run(&ROLES, &config, queue, Clock::wall(), Readiness::default(), working).await })
     });
     // A role that fails cancels `working`, and is the cause of the error here.
-    let sent = send(queue.as_ref(), &working).await.inspect_err(ending::because);
+    let sent = send(queue.as_ref(), &working).await.inspect_err(ending::set_cause);
     working.cancel();
     if let Some(roles) = roles {
         roles.await.context("a role panicked")??;

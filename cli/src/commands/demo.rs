@@ -203,7 +203,7 @@ async fn run_roles(
     own: &Shutdown,
     others: &Shutdown,
 ) -> anyhow::Result<()> {
-    let queue = roles::prepare(roles, config).await.inspect_err(ending::because)?;
+    let queue = roles::prepare(roles, config).await.inspect_err(ending::set_cause)?;
     let ran = roles::run(roles, config, queue, clock.clone(), readiness.clone(), own.clone()).await;
     ran.inspect_err(|_| others.cancel())
 }

@@ -32,7 +32,7 @@ impl Run {
         preflight::token(&config.http, &listener)?;
         let readiness = telemetry.readiness();
         let serving = telemetry.serve(listener, &config.http, shutdown.clone());
-        let running = async { roles(&chosen, &config, readiness, &shutdown).await.inspect_err(ending::because) };
+        let running = async { roles(&chosen, &config, readiness, &shutdown).await.inspect_err(ending::set_cause) };
         let ((), ran) = tokio::join!(serving, async { running.await.inspect(|()| shutdown.cancel()) });
         ran
     }
