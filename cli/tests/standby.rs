@@ -11,7 +11,10 @@ use support::{Installation, Process, wait_until};
 
 /// The answer of a server, empty without one.
 fn get(url: &str) -> String {
-    let output = Command::new("curl").args(["-sS", "--max-time", "10", "--noproxy", "*", url]).output().unwrap();
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "10", "--noproxy", "*", "-H", "authorization: Bearer simulated", url])
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -48,7 +51,7 @@ impl Member {
 
 /// Waits until the table has all articles that the provider has shown by now.
 fn assert_complete(place: &Installation, provider: &Provider) {
-    let path = "/v2/reference/news?order=asc&published_utc.gte=2025-06-02T18:00:00Z&limit=1000&apiKey=simulated";
+    let path = "/v2/reference/news?order=asc&published_utc.gte=2025-06-02T18:00:00Z&limit=1000";
     let answer: serde_json::Value = serde_json::from_str(&get(&format!("http://{}{path}", provider.address))).unwrap();
     let id = |article: &serde_json::Value| article["id"].as_str().unwrap().to_owned();
     let shown: BTreeSet<String> = answer["results"].as_array().unwrap().iter().map(id).collect();
