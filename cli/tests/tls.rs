@@ -90,7 +90,7 @@ const CASES: [Wrong; 13] = [
         what: "kafka: a file of authorities that is not there",
         variables: &[("TAPEWIRE_KAFKA_PROPERTIES_SSL_CA_LOCATION", "nowhere.pem")],
         says: &["section [kafka]", "ssl.ca.location"],
-        code: 1,
+        code: 2,
     },
     Wrong {
         what: "clickhouse: a wrong password",
