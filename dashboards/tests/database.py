@@ -49,7 +49,8 @@ def insert(rows: dict[str, list[dict]]) -> None:
 def create() -> None:
     """An empty database with the schema of this build; what was there is dropped."""
     drop()
-    build = ["cargo", "run", "--quiet", "--release", "--locked", "--package", "tapewire-store", "--example", "migrate"]
+    # Without naming its package, so that it is made of what the whole workspace is compiled to.
+    build = ["cargo", "run", "--quiet", "--release", "--locked", "--example", "migrate"]
     subprocess.run([*build, "--", URL, NAME], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
 
 
