@@ -247,7 +247,13 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
             ran = &mut running => return ran,
             lost = lease.lost() => lost,
         };
-        tracing::warn!(%role, "this process no longer has the role, which another one takes over; nothing is lost");
+        if lost.is_ok() {
+            tracing::warn!(
+                %role,
+                "another process has this role now, or no broker was reached for a minute; this one stops the role and \
+                 stands by; what was not sent is read again by the process that has the role"
+            );
+        }
         working.cancel();
         running.await?;
         lost?;

@@ -96,7 +96,7 @@ async fn check(State(token): State<Token>, request: Request, next: Next) -> Resp
     if token.is_in(&request) {
         return next.run(request).await;
     }
-    let problem = r#"{"error":"this needs the header `Authorization: Bearer TOKEN`, with the server's http.token"}"#;
+    let problem = r#"{"error":"this needs the header `Authorization: Bearer TOKEN`, with the token of the server's setting http.token_file"}"#;
     let headers = [(WWW_AUTHENTICATE, "Bearer"), (axum::http::header::CONTENT_TYPE, "application/json")];
     (StatusCode::UNAUTHORIZED, headers, problem).into_response()
 }
@@ -225,6 +225,18 @@ mod tests {
         for connection in slow {
             assert!(!rest(connection).await.contains("told"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_beyond_the_limit_waits_until_a_connection_is_closed() {
+        let max_connections = NonZeroUsize::new(1).unwrap();
+        let (address, _running) =
+            start(HttpConfig { max_connections, ..HttpConfig::default() }, &Shutdown::new()).await;
+        let open = send(address, "GET /secret HTTP/1.1\r\nhost: te").await;
+        let mut waiting = tokio::spawn(async move { ask(address, "GET /secret", "").await });
+        assert!(tokio::time::timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "it has to wait");
+        drop(open);
+        assert!(waiting.await.unwrap().ends_with("told"));
     }
 
     #[tokio::test]
