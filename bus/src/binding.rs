@@ -88,7 +88,7 @@ fn read(config: &KafkaConfig) -> Result<Option<BoundDatabase>, BusError> {
         .client()
         .set("group.id", &name)
         .set("enable.auto.commit", "false")
-        .create_with_context(Logged)
+        .create_with_context(Logged(()))
         .map_err(|error| BusError::Config(error.into()))?;
     let metadata = client.fetch_metadata(Some(&name), METADATA_TIMEOUT).map_err(unreachable)?;
     if metadata.topics().first().is_none_or(|topic| topic.partitions().is_empty()) {

@@ -17,11 +17,11 @@ const QUIET: Duration = Duration::from_secs(12);
 /// How many different lines are remembered; more are not expected.
 const REMEMBERED: usize = 200;
 
-/// The context of clients that need no other: it only logs.
+/// The context of all clients: it logs. `Rebalances` is what a member of a group does when partitions come or go.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Logged;
+pub(crate) struct Logged<Rebalances = ()>(pub Rebalances);
 
-impl ClientContext for Logged {
+impl<Rebalances: Send + Sync + 'static> ClientContext for Logged<Rebalances> {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
         log(level, fac, message);
     }

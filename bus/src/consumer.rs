@@ -1,11 +1,9 @@
 //! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
 //! partition starts to read.
 
-use crate::broker_log::{self, is_broker_unreachable};
+use crate::broker_log::{self, Logged, is_broker_unreachable};
 use crate::error::is_fatal;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
@@ -104,7 +102,7 @@ pub struct Commit {
 /// Partitions are assigned by range, so topics with equally many partitions are co-partitioned.
 pub struct Consumer {
     /// `None` once the [`Consumer`] is being dropped.
-    inner: Option<Arc<StreamConsumer<Context>>>,
+    inner: Option<Arc<StreamConsumer<Logged<Rebalances>>>>,
     closing: Arc<AtomicBool>,
     client_events: mpsc::UnboundedReceiver<ClientEvent>,
     pending_assignment: Option<PendingAssignment>,
@@ -138,7 +136,7 @@ struct PendingAssignment {
 }
 
 impl PendingAssignment {
-    fn begin(consumer: Arc<StreamConsumer<Context>>, partitions: TopicPartitionList) -> Self {
+    fn begin(consumer: Arc<StreamConsumer<Logged<Rebalances>>>, partitions: TopicPartitionList) -> Self {
         let abandoned = Arc::new(AtomicBool::new(false));
         let (asked, given_up) = (partitions.clone(), Arc::clone(&abandoned));
         let committed = tokio::task::spawn_blocking(move || committed(&consumer, &asked, &given_up));
@@ -157,7 +155,7 @@ impl Drop for PendingAssignment {
 /// # Errors
 /// The broker did not answer. A start without the answer would read from the beginning and do everything twice.
 fn committed(
-    consumer: &StreamConsumer<Context>,
+    consumer: &StreamConsumer<Logged<Rebalances>>,
     partitions: &TopicPartitionList,
     abandoned: &AtomicBool,
 ) -> Result<TopicPartitionList, KafkaError> {
@@ -176,33 +174,23 @@ fn committed(
     }
 }
 
-struct Context {
+struct Rebalances {
     client_events: mpsc::UnboundedSender<ClientEvent>,
     /// Whether the consumer is being dropped. Partitions that it is assigned after that are not read.
     closing: Arc<AtomicBool>,
 }
 
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        broker_log::log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        broker_log::error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
+impl ConsumerContext for Logged<Rebalances> {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let is_assigned = err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        let client_event = if is_assigned && !self.closing.load(Ordering::Acquire) {
+        let client_event = if is_assigned && !self.0.closing.load(Ordering::Acquire) {
             ClientEvent::PartitionsAssigned(partitions.clone())
         } else {
             warn_if_not_unassigned(consumer.unassign());
             ClientEvent::PartitionsRevoked
         };
         // The receiver is gone only when the consumer is being dropped.
-        let _ = self.client_events.send(client_event);
+        let _ = self.0.client_events.send(client_event);
     }
 }
 
@@ -222,8 +210,8 @@ impl Consumer {
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
         let closing = Arc::new(AtomicBool::new(false));
-        let context = Context { client_events: sender.clone(), closing: Arc::clone(&closing) };
-        let inner: StreamConsumer<Context> = config
+        let context = Logged(Rebalances { client_events: sender.clone(), closing: Arc::clone(&closing) });
+        let inner: StreamConsumer<Logged<Rebalances>> = config
             .client()
             .set("group.id", &group)
             .set("enable.auto.commit", "false")
@@ -242,8 +230,8 @@ impl Consumer {
         inner.subscribe(&wanted).map_err(|error| BusError::Config(error.into()))?;
         let inner = Arc::new(inner);
         if let Some(&topic) = topics.first() {
-            let tell = move |_: &StreamConsumer<Context>| drop(sender.send(ClientEvent::CutOff));
-            cut_off::watch(&inner, |client: &StreamConsumer<Context>| client.client(), config, topic, tell);
+            let tell = move |_: &StreamConsumer<Logged<Rebalances>>| drop(sender.send(ClientEvent::CutOff));
+            cut_off::watch(&inner, |client: &StreamConsumer<Logged<Rebalances>>| client.client(), config, topic, tell);
         }
         Ok(Self {
             inner: Some(inner),
@@ -341,7 +329,7 @@ impl Consumer {
         }
     }
 
-    fn inner(&self) -> &Arc<StreamConsumer<Context>> {
+    fn inner(&self) -> &Arc<StreamConsumer<Logged<Rebalances>>> {
         self.inner.as_ref().expect("only dropping takes it")
     }
 

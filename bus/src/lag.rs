@@ -29,7 +29,7 @@ fn lag_blocking(config: &KafkaConfig, group: &str, topics: &[Topic]) -> Result<u
         .client()
         .set("group.id", format!("{}{group}", config.prefix))
         .set("enable.auto.commit", "false")
-        .create_with_context(Logged)
+        .create_with_context(Logged(()))
         .map_err(|error| BusError::Config(error.into()))?;
     let mut lag = 0;
     for &topic in topics {

@@ -8,13 +8,11 @@
 //! Two processes may work at the same time for a moment: one that was paused works on until it hears that it has lost the
 //! lease. So a lease is for work that may be done twice.
 
-use crate::broker_log::{self, is_broker_unreachable};
+use crate::broker_log::{self, Logged, is_broker_unreachable};
 use crate::consumer::close_in_time;
 use crate::error::is_fatal;
 use crate::topic::INSTALLATION;
 use crate::{BusError, KafkaConfig, Topic, cut_off};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::KafkaError;
 use std::sync::Arc;
@@ -51,27 +49,17 @@ struct Heard {
 /// A member of the processes of which one has the lease.
 pub struct Lease {
     /// `None` once the lease is being dropped.
-    inner: Option<Arc<StreamConsumer<Context>>>,
+    inner: Option<Arc<StreamConsumer<Logged<Rebalances>>>>,
     heard: watch::Receiver<Heard>,
     group: String,
     brokers: String,
 }
 
-struct Context(Arc<watch::Sender<Heard>>);
+struct Rebalances(Arc<watch::Sender<Heard>>);
 
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        broker_log::log(level, fac, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        broker_log::error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
+impl ConsumerContext for Logged<Rebalances> {
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        self.0.send_if_modified(|heard| {
+        self.0.0.send_if_modified(|heard| {
             let holder = match rebalance {
                 Rebalance::Assign(partitions) if partitions.count() > 0 => Holder::This,
                 // Nothing new for this member.
@@ -93,7 +81,7 @@ impl Lease {
         let (sender, heard) = watch::channel(Heard { holder: Holder::Unknown, is_cut_off: false });
         let sender = Arc::new(sender);
         let group = format!("{}lease-{name}", config.prefix);
-        let inner: StreamConsumer<Context> = config
+        let inner: StreamConsumer<Logged<Rebalances>> = config
             .client()
             .set("group.id", &group)
             .set("enable.auto.commit", "false")
@@ -102,13 +90,19 @@ impl Lease {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", SESSION_TIMEOUT_MS)
             .set("heartbeat.interval.ms", "1000")
-            .create_with_context(Context(Arc::clone(&sender)))
+            .create_with_context(Logged(Rebalances(Arc::clone(&sender))))
             .map_err(|error| BusError::Config(error.into()))?;
         let topic = format!("{}{INSTALLATION}", config.prefix);
         inner.subscribe(&[&topic]).map_err(|error| BusError::Config(error.into()))?;
         let inner = Arc::new(inner);
-        let tell = move |_: &StreamConsumer<Context>| sender.send_modify(|heard| heard.is_cut_off = true);
-        cut_off::watch(&inner, |client: &StreamConsumer<Context>| client.client(), config, Topic::News, tell);
+        let tell = move |_: &StreamConsumer<Logged<Rebalances>>| sender.send_modify(|heard| heard.is_cut_off = true);
+        cut_off::watch(
+            &inner,
+            |client: &StreamConsumer<Logged<Rebalances>>| client.client(),
+            config,
+            Topic::News,
+            tell,
+        );
         Ok(Self { inner: Some(inner), heard, group, brokers: config.brokers.clone() })
     }
 

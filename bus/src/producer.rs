@@ -66,7 +66,7 @@ impl Producer {
             .set("message.timeout.ms", "0")
             .set("queue.buffering.max.messages", "200000")
             .set("queue.buffering.max.kbytes", "262144")
-            .create_with_context(Logged)
+            .create_with_context(Logged(()))
             .map_err(|error| BusError::Config(error.into()))?;
         let inner = Arc::new(inner);
         // Otherwise a caller would wait for ever for a record that a client which was cut off never sends. Any topic will

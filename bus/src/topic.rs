@@ -173,7 +173,7 @@ impl Topics {
     }
 
     pub(crate) fn admin(&self) -> Result<AdminClient<Logged>, BusError> {
-        self.config.client().create_with_context(Logged).map_err(|error| BusError::Config(error.into()))
+        self.config.client().create_with_context(Logged(())).map_err(|error| BusError::Config(error.into()))
     }
 
     fn installation(&self) -> String {
