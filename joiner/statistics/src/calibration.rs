@@ -49,8 +49,9 @@ pub struct Calibration {
 /// right.
 ///
 /// # Errors
-/// [`crate::Error::TooFew`] without probabilities; [`crate::Error::Argument`] for one outside [0, 1], a level or fewer
-/// than one bin; [`crate::Error::Constant`] for bins of equal count of a constant; [`crate::Error::Length`];
+/// [`crate::Error::TooFew`] without probabilities, or with fewer than bins of equal count; [`crate::Error::Argument`] for
+/// a probability outside [0, 1], a level, no bin or a single bin of equal count; [`crate::Error::Constant`] if bins of
+/// equal count are wanted and all probabilities are equal; [`crate::Error::Length`];
 /// [`crate::Error::NotFinite`].
 pub fn calibration(probabilities: &[f64], happened: &[bool], bins: Bins, level: f64) -> Result<Calibration> {
     same_length("outcomes", happened.len(), probabilities.len())?;

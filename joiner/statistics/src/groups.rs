@@ -100,19 +100,19 @@ pub fn quantiles(scores: &[f64], returns: &[f64], count: usize, level: f64) -> R
 /// # Errors
 /// As [`Summary::of`].
 pub fn spreads(periods: &[Period], count: usize, lags: Option<usize>, overlap: usize, level: f64) -> Result<Summary> {
-    let of = |period: &Period| {
+    let spread = |period: &Period| {
         same_length("returns", period.returns.len(), period.scores.len())?;
         finite("returns", period.returns)?;
         let quantiles = quantile_of(period.scores, count)?;
-        let of = |wanted: usize| -> Result<f64> {
+        let mean_return = |wanted: usize| -> Result<f64> {
             let members: Vec<f64> =
                 quantiles.iter().zip(period.returns).filter(|(q, _)| **q == wanted).map(|(_, value)| *value).collect();
             at_least("rows in a quantile", members.len(), 1)?;
             Ok(mean(&members))
         };
-        Ok(of(count - 1)? - of(0)?)
+        Ok(mean_return(count - 1)? - mean_return(0)?)
     };
-    Summary::of(periods.iter().map(of).collect(), lags, overlap, level)
+    Summary::of(periods.iter().map(spread).collect(), lags, overlap, level)
 }
 
 /// Welch 1947: whether two means differ, without assuming equal variances. Returns the test, the difference `a - b` and

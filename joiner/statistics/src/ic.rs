@@ -192,8 +192,8 @@ pub fn summary(
     overlap: usize,
     level: f64,
 ) -> Result<Summary> {
-    let of = |period: &Period| correlation(kind, period.scores, period.returns);
-    Summary::of(periods.iter().map(of).collect(), lags, overlap, level)
+    let coefficient = |period: &Period| correlation(kind, period.scores, period.returns);
+    Summary::of(periods.iter().map(coefficient).collect(), lags, overlap, level)
 }
 
 /// The test that the mean of a time series is 0 with Newey and West's standard error, and that error. The reference is
@@ -223,6 +223,7 @@ pub struct Horizon<'a> {
 
 /// The information coefficient by horizon: how fast scores lose their power to order returns.
 pub fn decay(kind: Correlation, horizons: &[Horizon], level: f64) -> Vec<(String, Result<Summary>)> {
-    let of = |horizon: &Horizon| summary(kind, &horizon.periods, None, horizon.overlap, level);
-    horizons.iter().map(|horizon| (horizon.name.to_owned(), of(horizon))).collect()
+    let named =
+        |horizon: &Horizon| (horizon.name.to_owned(), summary(kind, &horizon.periods, None, horizon.overlap, level));
+    horizons.iter().map(named).collect()
 }

@@ -40,10 +40,10 @@
 //!
 //! let mut family = Family::new("do prices move in the minutes around the news");
 //! for step in 0..3 {
-//!     family.look(format!("minute {step}"), || study.tests(step..=step, EventDates::Common)?.bmp_adjusted);
+//!     family.add(format!("minute {step}"), || study.tests(step..=step, EventDates::Common)?.bmp_adjusted);
 //! }
-//! let judged = family.judge(Adjustment::Holm, 0.01)?;
-//! assert_eq!(judged.iter().map(|look| look.rejected).collect::<Vec<_>>(), [false, true, false]);
+//! let entries = family.adjusted(Adjustment::Holm, 0.01)?;
+//! assert_eq!(entries.iter().map(|entry| entry.rejected).collect::<Vec<_>>(), [false, true, false]);
 //! # Ok::<(), tapewire_statistics::Error>(())
 //! ```
 

@@ -1,4 +1,4 @@
-//! Many tests at once: adjusted p-values, and a count of everything that was looked at.
+//! Many tests at once: adjusted p-values, and a count of every test that was tried.
 
 use crate::error::{Result, argument, finite};
 use crate::test::{Test, check_level};
@@ -51,24 +51,24 @@ pub fn adjusted(p: &[f64], adjustment: Adjustment) -> Result<Vec<f64>> {
     Ok(adjusted)
 }
 
-/// One thing that was looked at.
+/// One test of a family.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
-    /// What it was, such as `AAPL 5m`.
+pub struct Entry {
+    /// What was tested, such as `AAPL 5m`.
     pub label: String,
     /// The test, or why it has no value.
     pub outcome: Result<Test>,
 }
 
-/// A look judged among all others.
+/// A test of a family, with its p-value adjusted for their number.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// What it was.
+pub struct AdjustedEntry {
+    /// [`Entry::label`].
     pub label: String,
     /// The test, or why it has no value.
     pub outcome: Result<Test>,
     /// The p-value adjusted for all tests of the family; `None` where there is no test.
-    pub adjusted: Option<f64>,
+    pub p_adjusted: Option<f64>,
     /// Whether the adjusted p-value is at most the level; `false` without a test.
     pub rejected: bool,
 }
@@ -82,22 +82,22 @@ pub struct Judged {
 ///
 /// let mut family = Family::new("does the score move the price");
 /// for (symbol, returns) in [("AAPL", [0.011, 0.012, 0.010, 0.013]), ("MSFT", [0.004, -0.005, 0.002, 0.001])] {
-///     family.look(symbol, || Mean::of("returns", &returns)?.t_test());
+///     family.add(symbol, || Mean::of("returns", &returns)?.t_test());
 /// }
-/// let judged = family.judge(Adjustment::Holm, 0.05).unwrap();
+/// let entries = family.adjusted(Adjustment::Holm, 0.05).unwrap();
 /// assert_eq!(family.tests(), 2);
-/// assert!(judged[0].rejected && !judged[1].rejected);
+/// assert!(entries[0].rejected && !entries[1].rejected);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
     question: String,
-    looks: Vec<Look>,
+    entries: Vec<Entry>,
 }
 
 impl Family {
     /// A family without tests.
     pub fn new(question: impl Into<String>) -> Self {
-        Self { question: question.into(), looks: Vec::new() }
+        Self { question: question.into(), entries: Vec::new() }
     }
 
     /// What the family asks.
@@ -106,40 +106,41 @@ impl Family {
     }
 
     /// Computes a test and enters it, whether or not it has a value.
-    pub fn look(&mut self, label: impl Into<String>, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
+    pub fn add(&mut self, label: impl Into<String>, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
         let outcome = test();
-        self.looks.push(Look { label: label.into(), outcome: outcome.clone() });
+        self.entries.push(Entry { label: label.into(), outcome: outcome.clone() });
         outcome
     }
 
-    /// Everything that was looked at, in order.
-    pub fn looks(&self) -> &[Look] {
-        &self.looks
+    /// All tests, in the order in which they were entered.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Number of tests that have a p-value: the m of every adjustment.
     pub fn tests(&self) -> usize {
-        self.looks.iter().filter(|look| look.outcome.is_ok()).count()
+        self.entries.iter().filter(|entry| entry.outcome.is_ok()).count()
     }
 
-    /// Number of looks that had no value.
+    /// Number of tests without a value.
     pub fn undefined(&self) -> usize {
-        self.looks.len() - self.tests()
+        self.entries.len() - self.tests()
     }
 
-    /// All looks with p-values adjusted for their number.
+    /// All tests, with p-values adjusted for the number of those that have one.
     ///
     /// # Errors
     /// [`crate::Error::Argument`] if `level` is not in (0, 1).
-    pub fn judge(&self, adjustment: Adjustment, level: f64) -> Result<Vec<Judged>> {
+    pub fn adjusted(&self, adjustment: Adjustment, level: f64) -> Result<Vec<AdjustedEntry>> {
         check_level(level)?;
-        let p: Vec<f64> = self.looks.iter().filter_map(|look| look.outcome.as_ref().ok()).map(|test| test.p).collect();
+        let p: Vec<f64> =
+            self.entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).map(|test| test.p).collect();
         let mut adjusted = adjusted(&p, adjustment)?.into_iter();
-        let judge = |look: &Look| {
-            let adjusted = look.outcome.as_ref().ok().and_then(|_| adjusted.next());
-            let rejected = adjusted.is_some_and(|p| p <= level);
-            Judged { label: look.label.clone(), outcome: look.outcome.clone(), adjusted, rejected }
+        let adjust = |entry: &Entry| {
+            let p_adjusted = entry.outcome.as_ref().ok().and_then(|_| adjusted.next());
+            let rejected = p_adjusted.is_some_and(|p| p <= level);
+            AdjustedEntry { label: entry.label.clone(), outcome: entry.outcome.clone(), p_adjusted, rejected }
         };
-        Ok(self.looks.iter().map(judge).collect())
+        Ok(self.entries.iter().map(adjust).collect())
     }
 }

@@ -21,9 +21,9 @@ pub struct Event<S> {
     pub time: i64,
 }
 
-/// What became of an event.
+/// Whether an event counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Selection {
     /// It counts.
     Kept,
     /// It does not count, because the event at `because_of` in the list counts.
@@ -39,24 +39,24 @@ pub enum Fate {
 ///
 /// # Errors
 /// [`crate::Error::Argument`] for a window below 0.
-pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -> Result<Vec<Fate>> {
+pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -> Result<Vec<Selection>> {
     argument("the window", window as f64, window >= 0, "at least 0")?;
     let mut order: Vec<usize> = (0..events.len()).collect();
     order.sort_by_key(|&index| events[index].time);
     let mut last: HashMap<S, usize> = HashMap::new();
-    let mut fates = vec![Fate::Kept; events.len()];
+    let mut selection = vec![Selection::Kept; events.len()];
     for index in order {
         let event = events[index];
         match last.get(&event.symbol) {
             Some(&kept) if i128::from(event.time) - i128::from(events[kept].time) < i128::from(window) => {
-                fates[index] = Fate::Dropped { because_of: kept };
+                selection[index] = Selection::Dropped { because_of: kept };
             }
             _ => {
                 last.insert(event.symbol, index);
             }
         }
     }
-    Ok(fates)
+    Ok(selection)
 }
 
 /// Keeps, for each symbol and story, the earliest event, and of events at the same time the first in the list.
@@ -64,7 +64,7 @@ pub fn without_overlaps<S: Hash + Eq + Copy>(events: &[Event<S>], window: i64) -
 ///
 /// # Errors
 /// [`crate::Error::Length`].
-pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64]) -> Result<Vec<Fate>> {
+pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64]) -> Result<Vec<Selection>> {
     crate::error::same_length("stories", stories.len(), events.len())?;
     let mut first: HashMap<(S, u64), usize> = HashMap::new();
     for (index, event) in events.iter().enumerate() {
@@ -73,11 +73,11 @@ pub fn first_of_stories<S: Hash + Eq + Copy>(events: &[Event<S>], stories: &[u64
             *earliest = index;
         }
     }
-    let fate = |(index, event): (usize, &Event<S>)| match first[&(event.symbol, stories[index])] {
-        kept if kept == index => Fate::Kept,
-        because_of => Fate::Dropped { because_of },
+    let select = |(index, event): (usize, &Event<S>)| match first[&(event.symbol, stories[index])] {
+        kept if kept == index => Selection::Kept,
+        because_of => Selection::Dropped { because_of },
     };
-    Ok(events.iter().enumerate().map(fate).collect())
+    Ok(events.iter().enumerate().map(select).collect())
 }
 
 /// Cluster labels, from 0 by first appearance: two rows get the same label if they share one in any of `keys`, directly
@@ -92,7 +92,7 @@ pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
     let mut parent: Vec<usize> = (0..rows).collect();
     for labels in keys {
         crate::error::same_length("labels", labels.len(), rows)?;
-        let mut first = Numbers::for_labels(labels);
+        let mut first = LabelNumbers::for_labels(labels);
         for (row, &label) in labels.iter().enumerate() {
             let other = first.get_or_insert(label, row);
             let (a, b) = (root(&mut parent, other), root(&mut parent, row));
@@ -112,14 +112,15 @@ pub fn clusters(keys: &[&[u64]]) -> Result<Vec<u64>> {
     Ok(labels)
 }
 
-/// A number for each label: a table where labels lie close together, as numbered articles and days do.
-pub(crate) enum Numbers {
+/// A number for each label. It is a table where labels lie close together, as those of articles and days do, because a
+/// table is faster.
+pub(crate) enum LabelNumbers {
     Table(u64, Vec<usize>),
     Map(HashMap<u64, usize>),
 }
 
-impl Numbers {
-    /// Empty, with room for a number for each of these labels.
+impl LabelNumbers {
+    /// Empty, for these labels.
     pub(crate) fn for_labels(labels: &[u64]) -> Self {
         let (least, most) = labels.iter().fold((u64::MAX, 0), |(least, most), &l| (least.min(l), most.max(l)));
         match usize::try_from(most.saturating_sub(least)) {
@@ -143,7 +144,7 @@ impl Numbers {
     }
 }
 
-/// The representative of `at` in a forest of parents, whose paths it shortens.
+/// The root of `at` in a union-find forest. Halves the path to it.
 pub(crate) fn root(parent: &mut [usize], mut at: usize) -> usize {
     while parent[at] != at {
         parent[at] = parent[parent[at]];

@@ -26,7 +26,7 @@ pub fn rank_ic(factor: &[f64], forward_return: &[f64]) -> Option<f64> {
     pearson(&ranks(factor), &ranks(forward_return)).ok()
 }
 
-/// Ranks from 1; equal values share the mean of their ranks.
+/// Ranks from 1; equal values share the mean of their ranks. The values must not be NaN.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
     order.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0));

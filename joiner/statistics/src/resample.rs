@@ -184,7 +184,7 @@ pub fn permute_within(
             statistic(&shuffled).is_none_or(|permuted| alternative.as_extreme(permuted, observed))
         })
         .count();
-    Ok(exact(observed, extreme, permutations, scores.len()))
+    Ok(permutation_test(observed, extreme, permutations, scores.len()))
 }
 
 /// [`permute_within`] of the mean over days of the rank correlation of scores with returns. Days with fewer than two
@@ -259,10 +259,11 @@ pub fn sign_flips(values: &[f64], cluster: &[u64], replicates: usize, seed: u64)
             ratio(&flipped).is_none_or(|value| Alternative::TwoSided.as_extreme(value, observed))
         })
         .count();
-    Ok(exact(observed, extreme, replicates, values.len()))
+    Ok(permutation_test(observed, extreme, replicates, values.len()))
 }
 
-pub(crate) fn exact(statistic: f64, extreme: usize, replicates: usize, n: usize) -> Test {
+/// The test of a statistic that was as extreme in `extreme` of the `replicates` (Phipson and Smyth 2010).
+pub(crate) fn permutation_test(statistic: f64, extreme: usize, replicates: usize, n: usize) -> Test {
     let p = (1 + extreme) as f64 / (1 + replicates) as f64;
     Test { statistic, reference: Reference::Exact, p, n }
 }

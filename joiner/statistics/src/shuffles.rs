@@ -3,7 +3,7 @@
 //! Rows of one article, such as its companies, share its tone and what else moved those companies at that moment. Exchanged
 //! one by one they would look independent, and the test would find what is not there. So an article's scores stay
 //! together: within a day they are exchanged with those of an article of as many rows, in the order of the rows. Articles
-//! of one row are exchanged as rows are, and one without another of its size keeps its scores and says nothing.
+//! of one row are exchanged as rows are, and an article that is the only one of its size on its day is left out.
 
 use rand::Rng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 use crate::error::{Error, Result, at_least, finite, same_length};
-use crate::resample::{exact, generator};
+use crate::resample::{generator, permutation_test};
 use crate::test::{Reference, Test};
 
 /// What is exchanged: of one day, the articles that have as many rows.
@@ -20,9 +20,9 @@ struct Stratum {
     articles: usize,
     /// Rows of an article.
     size: usize,
-    /// Scores, article by article, less the mean over articles of each place.
+    /// Scores, article by article; from each the mean over articles of its place in the article is subtracted.
     scores: Vec<f64>,
-    /// The same of the values.
+    /// Values, in the same order and less their means, too.
     values: Vec<f64>,
 }
 
@@ -56,8 +56,8 @@ fn strata(scores: &[f64], values: &[f64], day: &[u64], article: &[u64]) -> Resul
     let stratum = |articles: Vec<Vec<usize>>| {
         let (count, size) = (articles.len(), articles[0].len());
         let rows: Vec<usize> = articles.into_iter().flatten().collect();
-        let of = |all: &[f64]| about_means(rows.iter().map(|&row| all[row]).collect(), count, size);
-        Stratum { articles: count, size, scores: of(scores), values: of(values) }
+        let members = |all: &[f64]| centered(rows.iter().map(|&row| all[row]).collect(), count, size);
+        Stratum { articles: count, size, scores: members(scores), values: members(values) }
     };
     let strata: Vec<Stratum> = members.into_iter().map(stratum).collect();
     if strata.iter().all(|stratum| stratum.scores.iter().all(|score| *score == 0.0)) {
@@ -67,7 +67,7 @@ fn strata(scores: &[f64], values: &[f64], day: &[u64], article: &[u64]) -> Resul
 }
 
 /// Each place of each article less the mean of that place over articles; exactly 0 where all are equal.
-fn about_means(mut values: Vec<f64>, articles: usize, size: usize) -> Vec<f64> {
+fn centered(mut values: Vec<f64>, articles: usize, size: usize) -> Vec<f64> {
     for place in 0..size {
         let of_place = || (0..articles).map(|article| article * size + place);
         let first = values[place];
@@ -83,10 +83,10 @@ impl Stratum {
         self.scores.iter().zip(&self.values).map(|(score, value)| score * value).sum()
     }
 
-    /// The sum of products after a shuffle. `shuffled` has the scores in any order that a shuffle before has left.
+    /// The sum of products after a shuffle. `shuffled` has the scores of this stratum, in any order.
     fn shuffle(&self, random: &mut Xoshiro256PlusPlus, shuffled: &mut [f64]) -> f64 {
         let (mut sum, size) = (0.0, self.size);
-        // From the last on, each article has its scores as soon as they were drawn.
+        // Fisher and Yates, from the last article on: once its scores are drawn, they are final and can be added.
         if size == 1 {
             for (last, value) in self.values.iter().enumerate().skip(1).rev() {
                 shuffled.swap(last, random.random_range(0..=last));
@@ -147,7 +147,7 @@ pub fn permute_articles(
         sum.abs() >= least
     };
     let extreme = (0..permutations).into_par_iter().map_init(Vec::new, is_extreme).filter(|extreme| *extreme).count();
-    Ok(exact(observed, extreme, permutations, scores.len()))
+    Ok(permutation_test(observed, extreme, permutations, scores.len()))
 }
 
 /// The test of [`permute_articles`] without shuffling: over all shuffles the sum has a mean and a variance that are known

@@ -49,8 +49,7 @@ impl Test {
     ///
     /// # Errors
     /// [`Error::Overflow`] if the statistic is not finite; [`Error::Argument`] for degrees of freedom that are not
-    /// above 0 and for [`Reference::Exact`], whose p-value only
-    /// the test itself can know.
+    /// above 0 and for [`Reference::Exact`], whose p-value only the test itself can know.
     pub fn of(statistic: f64, reference: Reference, n: usize) -> Result<Self> {
         if !statistic.is_finite() {
             return Err(Error::Overflow);
@@ -89,8 +88,8 @@ impl Test {
         }
     }
 
-    /// The p-value against the alternative that the effect is positive.
-    /// For a reference without sides it is [`Test::p`].
+    /// The p-value against the alternative that the effect is positive, of a test whose reference is normal or Student's.
+    /// For every other reference it is [`Test::p`].
     pub fn p_greater(&self) -> f64 {
         match self.reference {
             Reference::Normal | Reference::Student { .. } if self.statistic >= 0.0 => self.p / 2.0,
@@ -124,10 +123,8 @@ impl Interval {
             _ => normal_quantile_upper(tail),
         };
         let half = quantile * standard_error;
-        if !(estimate + half).is_finite() {
-            return Err(Error::Overflow);
-        }
-        Ok(Self { low: estimate - half, high: estimate + half, level })
+        let (low, high) = (estimate - half, estimate + half);
+        if low.is_finite() && high.is_finite() { Ok(Self { low, high, level }) } else { Err(Error::Overflow) }
     }
 
     /// Whether `value` lies in the interval, its ends included.
@@ -139,4 +136,17 @@ impl Interval {
 /// Refuses a level outside (0, 1).
 pub(crate) fn check_level(level: f64) -> Result<()> {
     argument("level", level, level > 0.0 && level < 1.0, "between 0 and 1, such as 0.95")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_without_a_finite_end_is_refused_whichever_end_it_is() {
+        let around = |estimate: f64| Interval::around(estimate, 1e308, Reference::Normal, 0.5);
+        assert!(around(0.0).is_ok());
+        assert_eq!(around(1.5e308), Err(Error::Overflow));
+        assert_eq!(around(-1.5e308), Err(Error::Overflow));
+    }
 }

@@ -6,13 +6,13 @@
 
 use crate::estimate::{Estimate, Figure};
 use crate::events::{Event, Outcome, Sample, Used};
+use crate::families::Families;
 use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
-use crate::looks::Looks;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tapewire_core::Symbol;
 use tapewire_statistics::event::{Abnormal, EventDates, EventReturns, Model, Options, Study, abnormal_returns};
-use tapewire_statistics::overlap::{self, Fate};
+use tapewire_statistics::overlap::{self, Selection};
 use tapewire_statistics::{Error, Result, Test};
 
 /// Number of sessions of the estimation window.
@@ -168,7 +168,7 @@ impl Followed<'_> {
 }
 
 impl DaysFindings {
-    pub(crate) fn of(sample: &Sample, daily: &DailyReturns, settings: &Settings, looks: &mut Looks) -> Self {
+    pub(crate) fn of(sample: &Sample, daily: &DailyReturns, settings: &Settings, families: &mut Families) -> Self {
         let days = settings.days.clamp(1, MAXIMUM_DAYS);
         let market = daily.benchmark.as_ref().filter(|_| settings.outcome == Outcome::Abnormal);
         let (mut without_history, mut without_outcome) = (0, 0);
@@ -184,16 +184,16 @@ impl DaysFindings {
             .iter()
             .map(|own| overlap::Event { symbol: own.event.company, time: own.event.session as i64 })
             .collect();
-        let fates = overlap::without_overlaps(&spans, days as i64).expect("a window is above 0");
-        let mut fate = fates.iter();
+        let selection = overlap::without_overlaps(&spans, days as i64).expect("a window is above 0");
+        let mut selection = selection.iter();
         let before = followed.len();
-        followed.retain(|_| fate.next() == Some(&Fate::Kept));
+        followed.retain(|_| selection.next() == Some(&Selection::Kept));
         let mut tested: Vec<usize> = TESTED.into_iter().filter(|&day| day < days).collect();
         tested.push(days);
-        let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, looks)).collect();
+        let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, families)).collect();
         let used = used(&followed.iter().collect::<Vec<_>>(), 1);
         let enough = require_minimum(used.events.len(), used.count_days(), settings);
-        let mut group = |label| group(&followed, label, days, &tested, &enough, settings, looks);
+        let mut group = |label| group(&followed, label, days, &tested, &enough, settings, families);
         Self {
             days,
             expected: if market.is_some() { Expected::MarketModel } else { Expected::MeanAdjusted },
@@ -338,11 +338,11 @@ fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTre
     all.into_iter().filter(is_kept).collect()
 }
 
-fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, looks: &mut Looks) -> DayIc {
+fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, families: &mut Families) -> DayIc {
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
     let found = enough_blocks(&used, day, settings).and_then(|()| rank_ic(&used));
-    looks.look(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
+    families.add(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
     DayIc { day, n: own.len(), rank_ic: found.into() }
 }
 
@@ -353,7 +353,7 @@ fn group(
     tested: &[usize],
     enough: &Result<()>,
     settings: &Settings,
-    looks: &mut Looks,
+    families: &mut Families,
 ) -> DayGroup {
     let of_class: Vec<&Followed<'_>> = followed.iter().filter(|own| own.event.label == Some(label)).collect();
     let until = |day: usize| -> Result<Vec<&Followed<'_>>> {
@@ -382,7 +382,7 @@ fn group(
         }
         Ok(own)
     };
-    let tests = tested.iter().map(|&day| tests(alone(day), day, label, looks)).collect();
+    let tests = tested.iter().map(|&day| tests(alone(day), day, label, families)).collect();
     DayGroup { label, curve, not_known, tests }
 }
 
@@ -399,7 +399,7 @@ fn day_mean(own: &[&Followed<'_>], day: usize, settings: &Settings) -> Result<Da
     Ok(DayMean { day, n: own.len(), aar, caar, low, high })
 }
 
-fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut Looks) -> DayTests {
+fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, families: &mut Families) -> DayTests {
     let n = own.as_ref().map_or(0, Vec::len);
     let found = own.and_then(|own| {
         let dates: Vec<u64> = own.iter().map(|own| own.event.day).collect();
@@ -409,7 +409,7 @@ fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, looks: &mut L
     let mut place = 0;
     let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {
         let test = found.as_ref().map_err(Error::clone).and_then(|found| test(found).clone());
-        looks.look(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
+        families.add(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
         place += 1;
         test.map(|test| DayTest { statistic: test.statistic, p: test.p, p_adjusted: None }).into()
     };

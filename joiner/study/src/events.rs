@@ -13,7 +13,7 @@ use tapewire_core::impact::{Moment, PerHorizon, Phase};
 use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
 use tapewire_statistics::groups::quantile_of;
-use tapewire_statistics::overlap::{self, Fate};
+use tapewire_statistics::overlap::{self, Selection};
 use tapewire_statistics::rank::ranks;
 use tapewire_statistics::{Error, Result};
 
@@ -325,9 +325,13 @@ impl Sample {
         };
         let spans: Vec<_> =
             with.iter().map(|(event, _)| overlap::Event { symbol: event.company, time: time(event) }).collect();
-        let fates = overlap::without_overlaps(&spans, window).expect("a window is above 0");
-        let (events, outcomes): (Vec<&Event>, Vec<f64>) =
-            with.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(pair, _)| *pair).unzip();
+        let selection = overlap::without_overlaps(&spans, window).expect("a window is above 0");
+        let (events, outcomes): (Vec<&Event>, Vec<f64>) = with
+            .iter()
+            .zip(&selection)
+            .filter(|(_, selected)| **selected == Selection::Kept)
+            .map(|(pair, _)| *pair)
+            .unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
         Used::new(events, outcomes, without_outcome, overlapping)

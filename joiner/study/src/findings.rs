@@ -3,9 +3,9 @@
 use crate::daily::{DailyReturns, DaysFindings};
 use crate::estimate::{Estimate, Figure};
 use crate::events::{LeftOut, Outcome, Sample, Used, with_repeated};
+use crate::families::Families;
 use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
 use crate::intervals::{self, Band};
-use crate::looks::Looks;
 use crate::methods;
 use crate::panels::{self, Joined, Panels};
 use crate::parts::Split;
@@ -230,15 +230,15 @@ where
         filters.novelty = Novelty::All;
     }
     let removed = filters.apply(&mut sample, settings.score);
-    let mut looks = Looks::new();
-    let mut horizons = looks.horizons(&sample, settings);
-    let mut split = settings.split_by.map(|by| Split::of(by, &sample, settings, &mut looks));
-    let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut looks));
-    looks.adjust(&mut horizons, split.as_mut(), days.as_mut());
+    let mut families = Families::new();
+    let mut horizons = families.horizons(&sample, settings);
+    let mut split = settings.split_by.map(|by| Split::of(by, &sample, settings, &mut families));
+    let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut families));
+    families.adjust(&mut horizons, split.as_mut(), days.as_mut());
     let reached = settings.horizons.iter().zip(&horizons).filter(|(_, of)| of.n > 0);
     let main_horizon = reached.max_by_key(|(_, of)| of.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
-    let tests = looks.tests();
+    let tests = families.tests();
     let (verdict, sentence) = sentence::of(&horizons, split.as_ref(), days.as_ref(), settings, tests);
     let panels = panels::of(&sample, &horizons, main_horizon, settings, joined);
     let mut findings = Findings {
@@ -267,20 +267,25 @@ where
     findings
 }
 
-pub(crate) fn of_horizon(horizon: Horizon, used: &Used<'_>, settings: &Settings, looks: &mut Looks) -> HorizonFindings {
+pub(crate) fn of_horizon(
+    horizon: Horizon,
+    used: &Used<'_>,
+    settings: &Settings,
+    families: &mut Families,
+) -> HorizonFindings {
     let enough = require_minimum(used.events.len(), used.count_days(), settings);
-    let mut look = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
+    let mut tested = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
-        looks.look(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
+        families.add(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
         estimate.into()
     };
-    let rank_ic = look(RANK_IC, &|| rank_ic(used));
+    let rank_ic = tested(RANK_IC, &|| rank_ic(used));
     let class = |label: &'static str| move || class_mean(used, label);
-    let (positive, neutral) = (look(POSITIVE, &class("positive")), look(NEUTRAL, &class("neutral")));
-    let negative = look(NEGATIVE, &class("negative"));
-    let hit_rate = look(HIT_RATE, &|| hit_rate(used));
-    let spread = look(SPREAD, &|| spread(used));
-    let permuted = looks.permutation(horizon.name(), || {
+    let (positive, neutral) = (tested(POSITIVE, &class("positive")), tested(NEUTRAL, &class("neutral")));
+    let negative = tested(NEGATIVE, &class("negative"));
+    let hit_rate = tested(HIT_RATE, &|| hit_rate(used));
+    let spread = tested(SPREAD, &|| spread(used));
+    let permuted = families.permutation(horizon.name(), || {
         enough.clone()?;
         permutation(used, settings)
     });

@@ -6,11 +6,11 @@
 pub mod daily;
 mod estimate;
 pub mod events;
+mod families;
 pub mod filters;
 pub mod findings;
 pub mod html;
 pub mod intervals;
-mod looks;
 mod methods;
 pub mod panels;
 pub mod parts;

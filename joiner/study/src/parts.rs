@@ -1,9 +1,9 @@
 //! The same statistics of each part of the events.
 
 use crate::events::Sample;
+use crate::families::Families;
 use crate::filters::SplitBy;
 use crate::findings::{HorizonFindings, Settings};
-use crate::looks::Looks;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -38,11 +38,11 @@ impl Part {
 }
 
 impl Split {
-    pub(crate) fn of(by: SplitBy, sample: &Sample, settings: &Settings, looks: &mut Looks) -> Self {
+    pub(crate) fn of(by: SplitBy, sample: &Sample, settings: &Settings, families: &mut Families) -> Self {
         let part = |(name, sample): (String, Sample)| Part {
             events: sample.events.len(),
             symbols: sample.events.iter().map(|event| &event.symbol).collect::<HashSet<_>>().len(),
-            horizons: looks.horizons(&sample, settings),
+            horizons: families.horizons(&sample, settings),
             name,
         };
         Self { by, parts: by.parts(sample).into_iter().map(part).collect() }

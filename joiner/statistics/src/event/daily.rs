@@ -17,7 +17,8 @@ fn step_means(rows: &Matrix) -> Vec<f64> {
         .collect()
 }
 
-fn mean_over(window: &[Vec<f64>]) -> Result<(f64, usize)> {
+/// The sum of the steps' means, and the number of events of the step with the fewest.
+fn sum_of_means(window: &[Vec<f64>]) -> Result<(f64, usize)> {
     let events = window.iter().map(Vec::len).min().unwrap_or(0);
     at_least("events", events, 1)?;
     Ok((sum(window.iter().map(|step| mean(step))), events))
@@ -38,7 +39,7 @@ fn mean_df(residuals: &Matrix) -> f64 {
 /// # Errors
 /// [`Error::TooFew`] without events or steps or with an event of fewer than two residuals; [`Error::Constant`].
 pub fn brown_warner_1980(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test> {
-    let (effect, events) = mean_over(window)?;
+    let (effect, events) = sum_of_means(window)?;
     let mut total = 0.0;
     for row in residuals {
         let row: Vec<f64> = row.iter().copied().flatten().collect();
@@ -58,7 +59,7 @@ pub fn brown_warner_1980(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test
 /// # Errors
 /// [`Error::TooFew`] without events or steps, or with fewer than two steps before them; [`Error::Constant`].
 pub fn brown_warner_1985(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test> {
-    let (effect, events) = mean_over(window)?;
+    let (effect, events) = sum_of_means(window)?;
     let means = step_means(residuals);
     at_least("steps with residuals", means.len(), 2)?;
     let error = variance(&means).sqrt() * (window.len() as f64).sqrt();
@@ -67,7 +68,8 @@ pub fn brown_warner_1985(window: &[Vec<f64>], residuals: &Matrix) -> Result<Test
 
 /// Lamb 1995: [`brown_warner_1985`] with the prediction error of the market model in the standard deviation,
 /// sqrt(1 + 1/T + (m - mean)² / Σ (m_t - mean)²), where `market_before` are the market's returns before the events,
-/// which all events share, `market` that of the step, and T the mean number of the events' residuals.
+/// which all events share, `market` that of the step, and T the mean number of the events' residuals. Compared with the
+/// normal distribution.
 ///
 /// # Errors
 /// As [`brown_warner_1985`]; [`Error::Constant`] if the market did not vary.

@@ -1,7 +1,7 @@
 //! Rank tests: free of any assumption on how abnormal returns are distributed.
 
 use super::Matrix;
-use crate::error::{Error, Result, at_least};
+use crate::error::{Result, at_least, same_length};
 use crate::moments::{mean, sum};
 use crate::rank::ranks;
 use crate::test::{Reference, Test};
@@ -37,8 +37,8 @@ pub enum MissingReturns {
 /// event has a return do not count.
 ///
 /// # Errors
-/// [`Error::TooFew`] for no events, no return in the window or an event of fewer than two returns; [`Error::Constant`]
-/// if the means of the steps are all 0; [`Error::Length`].
+/// [`crate::Error::TooFew`] for no events, no return in the window or an event of fewer than two returns;
+/// [`crate::Error::Constant`] if the means of the steps are all 0; [`crate::Error::Length`].
 pub fn rank(
     residuals: &Matrix,
     abnormal: &Matrix,
@@ -46,15 +46,16 @@ pub fn rank(
     test: RankTest,
     missing: MissingReturns,
 ) -> Result<Test> {
-    at_least("events", residuals.len().min(abnormal.len()), 1)?;
+    same_length("events with residuals", residuals.len(), abnormal.len())?;
+    at_least("events", abnormal.len(), 1)?;
     let before = residuals[0].len();
     let after = abnormal[0].len();
     at_least("steps of the event window", after, steps.end() + 1)?;
     let mut totals = vec![(0.0, 0_usize); before + after];
     let mut counts = Vec::with_capacity(residuals.len());
     for (residuals, abnormal) in residuals.iter().zip(abnormal) {
-        crate::error::same_length("residuals of an event", residuals.len(), before)?;
-        crate::error::same_length("abnormal returns of an event", abnormal.len(), after)?;
+        same_length("residuals of an event", residuals.len(), before)?;
+        same_length("abnormal returns of an event", abnormal.len(), after)?;
         let (places, values): (Vec<usize>, Vec<f64>) =
             residuals.iter().chain(abnormal).enumerate().filter_map(|(place, value)| Some((place, (*value)?))).unzip();
         at_least("returns of an event", values.len(), 2)?;
@@ -90,8 +91,5 @@ pub fn rank(
     at_least("returns in the window", window.len(), 1)?;
     let events = totals[before + steps.start()..=before + steps.end()].iter().map(|step| step.1).max().unwrap_or(0);
     let effect = mean(&window) * (window.len() as f64).sqrt();
-    if deviation == 0.0 {
-        return Err(Error::Constant { what: "mean ranks" });
-    }
     Test::ratio(effect, deviation, Reference::Normal, events, "mean ranks")
 }

@@ -71,11 +71,11 @@ pub fn choose_lags(effect: &[f64], cause: &[f64], most: usize, criterion: Criter
     for lags in 1..=most {
         let fit = regressions(effect, cause, lags, most)?.1;
         let n = fit.n as f64;
-        let price = match criterion {
+        let penalty = match criterion {
             Criterion::Aic => 2.0,
             Criterion::Bic => n.ln(),
         };
-        let value = n * (fit.rss / n).ln() + price * fit.k() as f64;
+        let value = n * (fit.rss / n).ln() + penalty * fit.k() as f64;
         if value < best.0 {
             best = (value, lags);
         }

@@ -23,13 +23,13 @@ pub struct AugmentedDickeyFuller {
 ///
 /// # Errors
 /// [`crate::Error::TooFew`] for fewer than 10 steps; [`crate::Error::Collinear`] if the series does not vary;
-/// [`crate::Error::NotFinite`].
+/// [`crate::Error::Constant`] if its lags predict it exactly; [`crate::Error::NotFinite`].
 pub fn augmented_dickey_fuller(series: &[f64]) -> Result<AugmentedDickeyFuller> {
     finite("the series", series)?;
     let n = series.len();
     at_least("steps", n, 10)?;
     let changes: Vec<f64> = series.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let most = ((12.0 * (n as f64 / 100.0).powf(0.25)).ceil() as usize).min(n / 2 - 2);
+    let max_lags = ((12.0 * (n as f64 / 100.0).powf(0.25)).ceil() as usize).min(n / 2 - 2);
     let fit = |lags: usize, from: usize| -> Result<Ols> {
         let level = &series[from..n - 1];
         let mut columns = vec![level];
@@ -37,8 +37,9 @@ pub fn augmented_dickey_fuller(series: &[f64]) -> Result<AugmentedDickeyFuller> 
         Ols::fit(Design::with_constant(level.len(), &columns)?, &changes[from..])
     };
     let mut best = (f64::INFINITY, 0);
-    for lags in 0..=most {
-        let fit = fit(lags, most)?;
+    for lags in 0..=max_lags {
+        // All are fitted to the same steps, so that their criteria can be compared.
+        let fit = fit(lags, max_lags)?;
         let rows = fit.n as f64;
         let criterion = rows * (fit.rss / rows).ln() + 2.0 * fit.k() as f64;
         if criterion < best.0 {

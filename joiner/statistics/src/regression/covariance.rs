@@ -147,12 +147,10 @@ impl Ols {
         let scale = n / df;
         let covariance = match *errors {
             StandardErrors::Classical => self.bread() * self.sigma2(),
-            StandardErrors::Hc0 => self.sandwich(&self.white(|_| 1.0)?),
-            StandardErrors::Hc1 => self.sandwich(&self.white(|_| 1.0)?) * scale,
-            StandardErrors::Hc2 => self.sandwich(&self.white(|one_minus_leverage| 1.0 / one_minus_leverage)?),
-            StandardErrors::Hc3 => {
-                self.sandwich(&self.white(|one_minus_leverage| 1.0 / (one_minus_leverage * one_minus_leverage))?)
-            }
+            StandardErrors::Hc0 => self.sandwich(&self.white()),
+            StandardErrors::Hc1 => self.sandwich(&self.white()) * scale,
+            StandardErrors::Hc2 => self.sandwich(&self.white_by_leverage(|rest| 1.0 / rest)?),
+            StandardErrors::Hc3 => self.sandwich(&self.white_by_leverage(|rest| 1.0 / (rest * rest))?),
             StandardErrors::NeweyWest { lags, small_sample } => {
                 let scores = self.scores();
                 self.hac(&[scores], lags, if small_sample { scale } else { 1.0 })?
@@ -207,6 +205,7 @@ impl Ols {
         }
     }
 
+    /// The table of this covariance of the estimates.
     fn assemble(&self, mut covariance: DMatrix<f64>, reference: Reference, clusters: Vec<usize>) -> Result<Table> {
         let y2: f64 = (&self.x * DVector::from_column_slice(&self.coefficients)).norm_squared() + self.rss;
         // The residuals of an exact fit are not 0 but rounding errors of this size.
@@ -249,12 +248,15 @@ impl Ols {
         scores
     }
 
+    /// Σ x x' e².
+    fn white(&self) -> DMatrix<f64> {
+        let scores = self.scores();
+        scores.tr_mul(&scores)
+    }
+
     /// Σ x x' e² f(1 - leverage).
-    fn white(&self, factor: impl Fn(f64) -> f64) -> Result<DMatrix<f64>> {
+    fn white_by_leverage(&self, factor: impl Fn(f64) -> f64) -> Result<DMatrix<f64>> {
         let mut scores = self.scores();
-        if factor(0.5) == 1.0 {
-            return Ok(scores.tr_mul(&scores));
-        }
         let rule = "0 for HC2 and HC3, whose leverages would lack them: take HC1 or clusters";
         argument("the number of fixed effects", (self.n - self.k() - self.df) as f64, !self.within, rule)?;
         let orthogonal = &self.x * &self.r_inverse;
@@ -267,6 +269,7 @@ impl Ols {
         Ok(scores.tr_mul(&scores))
     }
 
+    /// Newey and West's covariance of several series, which are uncorrelated with each other, times `factor`.
     fn hac(&self, series: &[DMatrix<f64>], lags: usize, factor: f64) -> Result<DMatrix<f64>> {
         let k = self.k();
         let longest = series.iter().map(DMatrix::nrows).max().unwrap_or(0);
@@ -402,6 +405,7 @@ pub(crate) fn numbered<L: Hash + Eq + Copy>(labels: &[L]) -> (Vec<usize>, Vec<L>
     (of_row, distinct)
 }
 
+/// The number of different labels.
 fn count<L: Hash + Eq + Copy>(labels: &[L]) -> usize {
     numbered(labels).1.len()
 }

@@ -131,6 +131,16 @@ fn rank_and_sign_tests_leave_missing_returns_out() {
 }
 
 #[test]
+fn a_rank_test_refuses_events_without_one_of_their_windows() {
+    let (before, after) = windows();
+    for missing in [MissingReturns::LeftOut, MissingReturns::Estudy2] {
+        let found = rank(&before, &after[..3].to_vec(), 0..=1, RankTest::default(), missing);
+        assert_eq!(found, Err(Error::Length { what: "events with residuals", found: 4, expected: 3 }));
+        assert!(corrado_sign(&before, &after[..3].to_vec(), 1, missing).is_err());
+    }
+}
+
+#[test]
 fn residuals_are_correlated_where_both_are_known() {
     let (before, after) = windows();
     let rows: Vec<&[Option<f64>]> = before.iter().map(Vec::as_slice).collect();

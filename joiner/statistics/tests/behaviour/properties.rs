@@ -8,7 +8,7 @@ use tapewire_statistics::groups::{clopper_pearson, quantile_of, wilson};
 use tapewire_statistics::ic::{self, Correlation};
 use tapewire_statistics::leadlag::{Tick, hayashi_yoshida};
 use tapewire_statistics::multiple::{Adjustment, adjusted};
-use tapewire_statistics::overlap::{Event, Fate, clusters, first_of_stories, without_overlaps};
+use tapewire_statistics::overlap::{Event, Selection, clusters, first_of_stories, without_overlaps};
 use tapewire_statistics::regression::{ClusterCorrection, Design, FixedEffects, Ols, Panel, StandardErrors, within};
 use tapewire_statistics::resample::{Alternative, Blocks, bootstrap_mean, permute_rank_ic};
 use tapewire_statistics::{Error, rank_ic};
@@ -261,15 +261,15 @@ proptest! {
     #[test]
     fn kept_events_of_a_symbol_do_not_overlap(events in vec((0_u8..3, 0_i64..100), 0..60), window in 0_i64..30) {
         let events: Vec<Event<u8>> = events.into_iter().map(|(symbol, time)| Event { symbol, time }).collect();
-        let fates = without_overlaps(&events, window).unwrap();
-        for (a, fate) in events.iter().zip(&fates) {
-            if let Fate::Dropped { because_of } = fate {
+        let selection = without_overlaps(&events, window).unwrap();
+        for (a, selected) in events.iter().zip(&selection) {
+            if let Selection::Dropped { because_of } = selected {
                 let kept = events[*because_of];
-                prop_assert_eq!(fates[*because_of], Fate::Kept);
+                prop_assert_eq!(selection[*because_of], Selection::Kept);
                 prop_assert!(kept.symbol == a.symbol && kept.time <= a.time && a.time < kept.time + window);
             }
         }
-        let kept: Vec<_> = events.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Kept).map(|(e, _)| e).collect();
+        let kept: Vec<_> = events.iter().zip(&selection).filter(|(_, selected)| **selected == Selection::Kept).map(|(e, _)| e).collect();
         for (index, a) in kept.iter().enumerate() {
             for b in &kept[..index] {
                 prop_assert!(a.symbol != b.symbol || (a.time - b.time).abs() >= window);
@@ -294,9 +294,9 @@ proptest! {
 fn stories_count_once_for_each_symbol() {
     let event = |symbol, time| Event { symbol, time };
     let events = [event("AAPL", 5), event("AAPL", 3), event("MSFT", 4), event("AAPL", 9), event("AAPL", 3)];
-    let fates = first_of_stories(&events, &[1, 1, 1, 2, 1]).unwrap();
-    let because = |because_of| Fate::Dropped { because_of };
-    assert_eq!(fates, [because(1), Fate::Kept, Fate::Kept, Fate::Kept, because(1)]);
+    let selection = first_of_stories(&events, &[1, 1, 1, 2, 1]).unwrap();
+    let because = |because_of| Selection::Dropped { because_of };
+    assert_eq!(selection, [because(1), Selection::Kept, Selection::Kept, Selection::Kept, because(1)]);
 }
 
 #[test]

@@ -261,14 +261,14 @@ fn a_family_counts_what_has_no_value_apart() {
     let p = [0.04, 0.01, 0.03];
     for (place, p) in p.into_iter().enumerate() {
         let test = tapewire_statistics::Test { statistic: 1.0, reference: Reference::Exact, p, n: 10 };
-        family.look(format!("symbol {place}"), || Ok(test)).unwrap();
+        family.add(format!("symbol {place}"), || Ok(test)).unwrap();
     }
-    let nothing = family.look("thin", || Mean::of("returns", &[])?.t_test());
+    let nothing = family.add("thin", || Mean::of("returns", &[])?.t_test());
     assert_eq!(nothing.unwrap_err(), Error::TooFew { what: "returns", found: 0, needed: 2 });
-    assert_eq!((family.tests(), family.undefined(), family.looks().len()), (3, 1, 4));
-    let judged = family.judge(Adjustment::Holm, 0.05).unwrap();
-    let adjusted: Vec<Option<f64>> = judged.iter().map(|look| look.adjusted).collect();
+    assert_eq!((family.tests(), family.undefined(), family.entries().len()), (3, 1, 4));
+    let entries = family.adjusted(Adjustment::Holm, 0.05).unwrap();
+    let adjusted: Vec<Option<f64>> = entries.iter().map(|entry| entry.p_adjusted).collect();
     assert_eq!(adjusted, [Some(0.06), Some(0.03), Some(0.06), None]);
-    assert_eq!(judged.iter().map(|look| look.rejected).collect::<Vec<_>>(), [false, true, false, false]);
-    assert!(family.judge(Adjustment::Holm, 1.0).is_err());
+    assert_eq!(entries.iter().map(|entry| entry.rejected).collect::<Vec<_>>(), [false, true, false, false]);
+    assert!(family.adjusted(Adjustment::Holm, 1.0).is_err());
 }

@@ -1,4 +1,4 @@
-//! Every test of a study, counted by the program.
+//! Every test of a study, counted by the program: the families that p-values are adjusted within.
 
 use crate::daily::DaysFindings;
 use crate::events::Sample;
@@ -10,12 +10,12 @@ use tapewire_statistics::multiple::{Adjustment, Family};
 use tapewire_statistics::{Result, Test};
 
 /// Every test of a study, in a fixed order: first those of the horizons, then of the parts, then of the days.
-pub(crate) struct Looks {
+pub(crate) struct Families {
     tests: Family,
     permutations: Family,
 }
 
-impl Looks {
+impl Families {
     /// Without tests.
     pub fn new() -> Self {
         Self {
@@ -30,23 +30,23 @@ impl Looks {
     }
 
     /// Enters a test, whether or not it has a value.
-    pub fn look(&mut self, label: String, test: Result<Test>) {
+    pub fn add(&mut self, label: String, test: Result<Test>) {
         // The caller has the outcome already.
-        let _ = self.tests.look(label, || test);
+        let _ = self.tests.add(label, || test);
     }
 
     /// Computes a permutation test and enters it.
     pub fn permutation(&mut self, label: &str, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
-        self.permutations.look(label, test)
+        self.permutations.add(label, test)
     }
 
     /// The statistics of each horizon.
     pub fn horizons(&mut self, sample: &Sample, settings: &Settings) -> Vec<HorizonFindings> {
-        let of = |&horizon: &Horizon| {
+        let compute = |&horizon: &Horizon| {
             let mut own = Self::new();
             (of_horizon(horizon, &sample.at(horizon), settings, &mut own), own)
         };
-        let computed: Vec<(HorizonFindings, Self)> = settings.horizons.par_iter().map(of).collect();
+        let computed: Vec<(HorizonFindings, Self)> = settings.horizons.par_iter().map(compute).collect();
         // Entered in the order of horizons, whichever was computed first.
         let entered = computed.into_iter().map(|(findings, own)| {
             self.append(&own);
@@ -57,9 +57,9 @@ impl Looks {
 
     fn append(&mut self, other: &Self) {
         for (to, from) in [(&mut self.tests, &other.tests), (&mut self.permutations, &other.permutations)] {
-            for look in from.looks() {
+            for entry in from.entries() {
                 // The outcome is in the findings already.
-                let _ = to.look(look.label.clone(), || look.outcome.clone());
+                let _ = to.add(entry.label.clone(), || entry.outcome.clone());
             }
         }
     }
@@ -68,24 +68,23 @@ impl Looks {
     /// permutation tests for all permutation tests.
     pub fn adjust(&self, horizons: &mut [HorizonFindings], split: Option<&mut Split>, days: Option<&mut DaysFindings>) {
         // Only the adjusted p-values are read. They do not depend on the level.
-        let judge = |family: &Family| family.judge(Adjustment::Holm, 0.05).expect("0.05 is a level");
-        let mut judged = judge(&self.tests).into_iter();
-        let mut permuted = judge(&self.permutations).into_iter();
+        let adjusted = |family: &Family| family.adjusted(Adjustment::Holm, 0.05).expect("0.05 is a level").into_iter();
+        let (mut tests, mut permutations) = (adjusted(&self.tests), adjusted(&self.permutations));
         let parts = split.into_iter().flat_map(|split| &mut split.parts).flat_map(|part| &mut part.horizons);
-        for of in horizons.iter_mut().chain(parts) {
-            for estimate in of.estimates_mut() {
-                let adjusted = judged.next().and_then(|look| look.adjusted);
+        for horizon in horizons.iter_mut().chain(parts) {
+            for estimate in horizon.estimates_mut() {
+                let p_adjusted = tests.next().and_then(|entry| entry.p_adjusted);
                 if let Some(estimate) = estimate.value_mut() {
-                    estimate.p_adjusted = adjusted;
+                    estimate.p_adjusted = p_adjusted;
                 }
             }
-            let adjusted = permuted.next().and_then(|look| look.adjusted);
-            if let Some(permutation) = of.permutation.value_mut() {
-                permutation.p_adjusted = adjusted;
+            let p_adjusted = permutations.next().and_then(|entry| entry.p_adjusted);
+            if let Some(permutation) = horizon.permutation.value_mut() {
+                permutation.p_adjusted = p_adjusted;
             }
         }
         for p_adjusted in days.into_iter().flat_map(DaysFindings::adjusted_mut) {
-            let adjusted = judged.next().and_then(|look| look.adjusted);
+            let adjusted = tests.next().and_then(|entry| entry.p_adjusted);
             if let Some(p_adjusted) = p_adjusted {
                 *p_adjusted = adjusted;
             }
