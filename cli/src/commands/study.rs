@@ -319,9 +319,10 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outco
     let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
     // Days of another market are not those of the benchmark.
     symbols.retain(|symbol| benchmark.is_none_or(|benchmark| closes.market(benchmark) == closes.market(symbol)));
-    let of = symbols.into_iter().map(|symbol| (symbol.clone(), closes.returns(symbol, benchmark))).collect();
+    let returns = |symbol: &Symbol| (symbol.clone(), closes.returns(symbol, benchmark));
+    let by_symbol = symbols.into_iter().map(returns).collect();
     let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));
-    DailyReturns { of, benchmark }
+    DailyReturns { by_symbol, benchmark }
 }
 
 /// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a

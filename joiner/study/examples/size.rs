@@ -117,7 +117,7 @@ fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
 /// something.
 fn said(findings: &Findings) -> [bool; 4] {
     let of = &findings.horizons[1];
-    let adjusted = of.estimates().into_iter().filter_map(|(_, figure)| figure.value()?.p_adjusted);
+    let adjusted = of.estimates().into_iter().filter_map(|(_, estimate)| estimate.value()?.p_adjusted);
     [
         of.rank_ic.value().is_some_and(|ic| ic.p <= 0.05),
         of.permutation.value().is_some_and(|permutation| permutation.p <= 0.05),

@@ -4,7 +4,7 @@
 //! it. A return of a day is from the close of the session before to its own close. What an event's days are compared
 //! with is estimated from [`ESTIMATION_DAYS`] sessions that end [`GAP_DAYS`] sessions before day 0.
 
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::{Event, Outcome, Sample, Used};
 use crate::families::Families;
 use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
@@ -37,7 +37,7 @@ const TESTED: [usize; 6] = [1, 2, 3, 5, 10, 20];
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DailyReturns {
     /// By company and position of the session in the calendar.
-    pub of: HashMap<Symbol, BTreeMap<u64, f64>>,
+    pub by_symbol: HashMap<Symbol, BTreeMap<u64, f64>>,
     /// Of the benchmark; `None` without one.
     pub benchmark: Option<BTreeMap<u64, f64>>,
 }
@@ -93,17 +93,17 @@ pub struct DayTests {
     /// Mean correlation of the residuals of all pairs of events, those of different days counting as 0.
     pub mean_correlation: Option<f64>,
     /// Patell's Z.
-    pub patell: Figure<DayTest>,
+    pub patell: ValueOrReason<DayTest>,
     /// Boehmer, Musumeci and Poulsen's t.
-    pub bmp: Figure<DayTest>,
+    pub bmp: ValueOrReason<DayTest>,
     /// That t, adjusted by Kolari and Pynnonen for events of one day.
-    pub kolari_pynnonen: Figure<DayTest>,
+    pub kolari_pynnonen: ValueOrReason<DayTest>,
     /// Corrado's rank test.
-    pub corrado: Figure<DayTest>,
+    pub corrado: ValueOrReason<DayTest>,
     /// Cowan's generalized sign test.
-    pub generalized_sign: Figure<DayTest>,
+    pub generalized_sign: ValueOrReason<DayTest>,
     /// Cross-sectional t.
-    pub cross_sectional: Figure<DayTest>,
+    pub cross_sectional: ValueOrReason<DayTest>,
 }
 
 /// The rank correlation of scores and cumulative abnormal returns up to one day.
@@ -114,7 +114,7 @@ pub struct DayIc {
     /// Number of events.
     pub n: usize,
     /// Spearman's rank correlation.
-    pub rank_ic: Figure<Estimate>,
+    pub rank_ic: ValueOrReason<Estimate>,
 }
 
 /// The events of one class.
@@ -174,7 +174,7 @@ impl DaysFindings {
         let (mut without_history, mut without_outcome) = (0, 0);
         let mut followed = Vec::new();
         for event in &sample.events {
-            match follow(event, daily.of.get(&event.symbol), market, days) {
+            match follow(event, daily.by_symbol.get(&event.symbol), market, days) {
                 Ok(own) if own.complete > 0 => followed.push(own),
                 Ok(_) => without_outcome += 1,
                 Err(_) => without_history += 1,
@@ -190,7 +190,7 @@ impl DaysFindings {
         followed.retain(|_| selection.next() == Some(&Selection::Kept));
         let mut tested: Vec<usize> = TESTED.into_iter().filter(|&day| day < days).collect();
         tested.push(days);
-        let rank_ics = tested.iter().map(|&day| of_day(&followed, day, settings, families)).collect();
+        let rank_ics = tested.iter().map(|&day| rank_ic_of_day(&followed, day, settings, families)).collect();
         let used = used(&followed.iter().collect::<Vec<_>>(), 1);
         let enough = require_minimum(used.events.len(), used.count_days(), settings);
         let mut group = |label| group(&followed, label, days, &tested, &enough, settings, families);
@@ -225,11 +225,11 @@ pub const TESTS: [&str; 6] = ["Patell", "BMP", "Kolari-Pynnonen", "Corrado", "ge
 
 impl DayTests {
     /// The tests in the order of [`TESTS`].
-    pub fn each(&self) -> [&Figure<DayTest>; 6] {
+    pub fn each(&self) -> [&ValueOrReason<DayTest>; 6] {
         [&self.patell, &self.bmp, &self.kolari_pynnonen, &self.corrado, &self.generalized_sign, &self.cross_sectional]
     }
 
-    fn each_mut(&mut self) -> [&mut Figure<DayTest>; 6] {
+    fn each_mut(&mut self) -> [&mut ValueOrReason<DayTest>; 6] {
         [
             &mut self.patell,
             &mut self.bmp,
@@ -254,8 +254,8 @@ fn follow<'a>(
     let after = || session + 1..session + 1 + days as u64;
     let none = BTreeMap::new();
     let own = own.unwrap_or(&none);
-    let pick = |of: &BTreeMap<u64, f64>, range: std::ops::Range<u64>| -> Vec<Option<f64>> {
-        range.map(|session| of.get(&session).copied()).collect()
+    let pick = |returns: &BTreeMap<u64, f64>, range: std::ops::Range<u64>| -> Vec<Option<f64>> {
+        range.map(|session| returns.get(&session).copied()).collect()
     };
     let returns = EventReturns {
         estimation: pick(own, before()),
@@ -326,7 +326,7 @@ fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTre
     let holidays = if day > 1 { HOLIDAYS } else { 0 };
     let mut last: BTreeMap<M, (u64, u64)> = BTreeMap::new();
     let is_kept = |&(date, market, session): &(u64, M, u64)| {
-        let is_apart = last.iter().all(|(&of, &(last_date, last_session))| match of == market {
+        let is_apart = last.iter().all(|(&other, &(last_date, last_session))| match other == market {
             true => session >= last_session + day,
             false => date == last_date || weekday(date) >= weekday(last_date) + day + holidays,
         });
@@ -338,7 +338,7 @@ fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTre
     all.into_iter().filter(is_kept).collect()
 }
 
-fn of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, families: &mut Families) -> DayIc {
+fn rank_ic_of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, families: &mut Families) -> DayIc {
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
     let found = enough_blocks(&used, day, settings).and_then(|()| rank_ic(&used));
@@ -374,7 +374,7 @@ fn group(
             }
         }
     }
-    let alone = |day: usize| -> Result<Vec<&Followed<'_>>> {
+    let apart_until = |day: usize| -> Result<Vec<&Followed<'_>>> {
         let own = apart(&until(day)?, day, settings);
         if own.len() < MINIMUM_GROUP {
             let what = "events of this class in sessions whose days do not overlap";
@@ -382,7 +382,7 @@ fn group(
         }
         Ok(own)
     };
-    let tests = tested.iter().map(|&day| tests(alone(day), day, label, families)).collect();
+    let tests = tested.iter().map(|&day| tests(apart_until(day), day, label, families)).collect();
     DayGroup { label, curve, not_known, tests }
 }
 
@@ -407,15 +407,16 @@ fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, families: &mu
         study.tests(0..=day - 1, EventDates::Grouped(&dates))
     });
     let mut place = 0;
-    let mut of = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> Figure<DayTest> {
+    let mut tested = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> ValueOrReason<DayTest> {
         let test = found.as_ref().map_err(Error::clone).and_then(|found| test(found).clone());
         families.add(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
         place += 1;
         test.map(|test| DayTest { statistic: test.statistic, p: test.p, p_adjusted: None }).into()
     };
-    let (patell, bmp) = (of(|tests| &tests.patell), of(|tests| &tests.bmp));
-    let (kolari_pynnonen, corrado) = (of(|tests| &tests.bmp_adjusted), of(|tests| &tests.corrado));
-    let (generalized_sign, cross_sectional) = (of(|tests| &tests.generalized_sign), of(|tests| &tests.cross_sectional));
+    let (patell, bmp) = (tested(|tests| &tests.patell), tested(|tests| &tests.bmp));
+    let (kolari_pynnonen, corrado) = (tested(|tests| &tests.bmp_adjusted), tested(|tests| &tests.corrado));
+    let (generalized_sign, cross_sectional) =
+        (tested(|tests| &tests.generalized_sign), tested(|tests| &tests.cross_sectional));
     DayTests {
         day,
         n,
@@ -439,19 +440,19 @@ mod tests {
         let monday = 18_000 - (18_000 + 3) % 7;
         let on = |weekday: u64| monday + weekday / 5 * 7 + weekday % 5;
         // Sessions are numbered from another day in each market.
-        let of = |market: char, weekday: u64| (on(weekday), market, weekday + u64::from(u32::from(market)));
+        let session = |market: char, weekday: u64| (on(weekday), market, weekday + u64::from(u32::from(market)));
         let kept = |all: &[(u64, char, u64)], day: u64| sessions_apart(all.iter().copied().collect(), day).len();
-        let alone: Vec<_> = (0..30).map(|day| of('n', day)).collect();
+        let alone: Vec<_> = (0..30).map(|day| session('n', day)).collect();
         assert_eq!([1, 2, 5].map(|day| kept(&alone, day)), [30, 15, 6]);
-        let both: Vec<_> = (0..30).flat_map(|day| [of('n', day), of('l', day)]).collect();
+        let both: Vec<_> = (0..30).flat_map(|day| [session('n', day), session('l', day)]).collect();
         assert_eq!(kept(&both, 1), 60, "days of one date are one group");
         assert_eq!(
             kept(&both, 5),
             2 * 5,
             "of a date that counts, both markets; from one to the next, 5 sessions and holidays"
         );
-        let in_turn = [of('n', 0), of('l', 2), of('n', 5), of('l', 6), of('l', 12)];
-        let expected = [of('n', 0), of('n', 5), of('l', 12)];
+        let in_turn = [session('n', 0), session('l', 2), session('n', 5), session('l', 6), session('l', 12)];
+        let expected = [session('n', 0), session('n', 5), session('l', 12)];
         assert_eq!(sessions_apart(in_turn.into_iter().collect(), 5), expected.into_iter().collect());
         assert_eq!(weekday(on(5)) - weekday(on(4)), 1, "from Friday to Monday");
     }

@@ -10,14 +10,14 @@ pub(crate) const LEVEL: f64 = 0.95;
 /// A value, or why it is not known. Missing data never become NaN or 0.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Figure<T> {
+pub enum ValueOrReason<T> {
     /// The value.
     Value(T),
     /// The reason, as a sentence for a person.
     NotKnown(String),
 }
 
-impl<T> Figure<T> {
+impl<T> ValueOrReason<T> {
     /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
@@ -42,7 +42,7 @@ impl<T> Figure<T> {
     }
 }
 
-impl<T> From<Result<T>> for Figure<T> {
+impl<T> From<Result<T>> for ValueOrReason<T> {
     fn from(result: Result<T>) -> Self {
         match result {
             Ok(value) => Self::Value(value),

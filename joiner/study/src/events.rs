@@ -118,12 +118,12 @@ pub struct Used<'a> {
     pub without_outcome: usize,
     /// Number of events that do not count because the outcome of an earlier one of the same company overlaps theirs.
     pub overlapping: usize,
-    /// What is computed from them once and used by several statistics.
-    once: Once,
+    /// What several statistics use, computed when it is asked for first.
+    cache: Cache,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Once {
+struct Cache {
     scores: OnceLock<Vec<f64>>,
     days: OnceLock<Vec<u64>>,
     clusters: OnceLock<Vec<u64>>,
@@ -172,33 +172,33 @@ where
     R: Sync,
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.par_iter().map(Row::from).collect(), outcome, calendars);
+    let mut sample = sample_with_repeated(rows.par_iter().map(Row::from).collect(), outcome, calendars);
     sample.drop_repeated();
     sample
 }
 
 /// Like [`sample`], but mentions whose story was told before are events, too.
-pub(crate) fn with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
+pub(crate) fn sample_with_repeated(rows: Vec<Row>, outcome: Outcome, calendars: &Calendars) -> Sample {
     let rows = ordered(rows);
-    let (of_article, articles) = number(rows.iter().map(|row| (row.provider.as_str(), row.article_id.as_str())));
-    let (of_company, companies) = number(rows.iter().map(|row| row.symbol.as_ref()));
+    let (of_article, articles) = numbered(rows.iter().map(|row| (row.provider.as_str(), row.article_id.as_str())));
+    let (of_company, companies) = numbered(rows.iter().map(|row| row.symbol.as_ref()));
     let repeated = repeated(&rows, &of_company, companies);
     let mut models: Vec<(String, String)> = rows.iter().filter_map(|row| row.model.clone()).collect();
     models.sort_unstable();
     models.dedup();
     let count = rows.len();
     let event = |(place, row): (usize, Row)| {
-        let made = |row: Row| Event {
+        let with_model = |row: Row| Event {
             model: row.model.as_ref().and_then(|model| Some(models.binary_search(model).ok()? as u64)),
             ..event(row, (of_article[place], of_company[place]), !repeated[place], outcome, calendars)
         };
-        reason(&row).map_or_else(|| Ok(made(row)), Err)
+        reason(&row).map_or_else(|| Ok(with_model(row)), Err)
     };
-    let made: Vec<_> = rows.into_par_iter().enumerate().map(event).collect();
+    let events_or_reasons: Vec<_> = rows.into_par_iter().enumerate().map(event).collect();
     let mut left_out: BTreeMap<(&'static str, &'static str), usize> = BTreeMap::new();
-    let mut events = Vec::with_capacity(made.len());
-    for made in made {
-        match made {
+    let mut events = Vec::with_capacity(events_or_reasons.len());
+    for event_or_reason in events_or_reasons {
+        match event_or_reason {
             Ok(event) => events.push(event),
             Err(reason) => *left_out.entry(reason).or_default() += 1,
         }
@@ -225,7 +225,7 @@ fn ordered(mut rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// The number of each key, from 0 by first appearance, and how many there are.
-fn number<K: Hash + Eq>(keys: impl ExactSizeIterator<Item = K>) -> (Vec<u64>, usize) {
+fn numbered<K: Hash + Eq>(keys: impl ExactSizeIterator<Item = K>) -> (Vec<u64>, usize) {
     let mut numbers: HashMap<K, u64> = HashMap::with_capacity(keys.len());
     let of_each = keys
         .map(|key| {
@@ -275,7 +275,10 @@ fn repeated(rows: &[Row], of_company: &[u64], companies: usize) -> Vec<bool> {
         let fingerprint = |place: &usize| Fingerprint::about(&rows[*place].title, rows[*place].asked_as.as_deref());
         let fingerprints: Vec<Fingerprint> = places.iter().map(fingerprint).collect();
         let known = places.iter().map(|&place| rows[place].available_at).zip(&fingerprints);
-        let again = places.iter().zip(tellings(known)).filter(|(_, of)| of.is_some_and(|telling| !telling.is_first()));
+        let again = places
+            .iter()
+            .zip(tellings(known))
+            .filter(|(_, telling)| telling.is_some_and(|telling| !telling.is_first()));
         again.map(|(&place, _)| place).collect::<Vec<_>>()
     };
     let again: Vec<usize> = told.into_par_iter().flat_map_iter(of_one).collect();
@@ -300,6 +303,11 @@ impl Sample {
             self.left_out.push(LeftOut { reason: REPEATED.0, words: REPEATED.1, rows });
             self.sort_left_out();
         }
+    }
+
+    /// Scores of the events.
+    pub(crate) fn scores(&self) -> Vec<f64> {
+        self.events.iter().map(|event| event.score).collect()
     }
 
     fn sort_left_out(&mut self) {
@@ -347,13 +355,13 @@ impl<'a> Used<'a> {
 
     /// Events with their outcomes, and how many were left out.
     pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
-        Used { events, outcomes, without_outcome, overlapping, once: Once::default() }
+        Used { events, outcomes, without_outcome, overlapping, cache: Cache::default() }
     }
 
     /// The same, with all events of a block of days in one cluster. `blocks` has the block of each event.
     pub(crate) fn in_blocks(self, blocks: Vec<u64>) -> Self {
-        let once = Once { clusters: clusters(&self.events, &blocks).into(), blocks: blocks.into(), ..self.once };
-        Self { once, ..self }
+        let cache = Cache { clusters: clusters(&self.events, &blocks).into(), blocks: blocks.into(), ..self.cache };
+        Self { cache, ..self }
     }
 }
 
@@ -365,33 +373,33 @@ impl Used<'_> {
 
     /// Scores of the events.
     pub fn scores(&self) -> &[f64] {
-        self.once.scores.get_or_init(|| self.events.iter().map(|event| event.score).collect())
+        self.cache.scores.get_or_init(|| self.events.iter().map(|event| event.score).collect())
     }
 
     /// The day of each event.
     pub fn days(&self) -> &[u64] {
-        self.once.days.get_or_init(|| self.events.iter().map(|event| event.day).collect())
+        self.cache.days.get_or_init(|| self.events.iter().map(|event| event.day).collect())
     }
 
     /// The cluster of each event: events of one article, and events of one day, or of one block of days, are in one
     /// cluster.
     pub fn clusters(&self) -> &[u64] {
-        self.once.clusters.get_or_init(|| clusters(&self.events, self.days()))
+        self.cache.clusters.get_or_init(|| clusters(&self.events, self.days()))
     }
 
     /// Number of days, or of blocks of days.
     pub(crate) fn count_blocks(&self) -> usize {
-        distinct(self.once.blocks.get().map_or(self.days(), Vec::as_slice))
+        distinct(self.cache.blocks.get().map_or(self.days(), Vec::as_slice))
     }
 
     /// Ranks of the scores.
     pub fn score_ranks(&self) -> &[f64] {
-        self.once.score_ranks.get_or_init(|| ranks(self.scores()))
+        self.cache.score_ranks.get_or_init(|| ranks(self.scores()))
     }
 
     /// Ranks of the outcomes.
     pub fn outcome_ranks(&self) -> &[f64] {
-        self.once.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
+        self.cache.outcome_ranks.get_or_init(|| ranks(&self.outcomes))
     }
 
     /// The fifth of the scores that each event is in, the lowest being 0.
@@ -399,7 +407,7 @@ impl Used<'_> {
     /// # Errors
     /// As [`quantile_of`].
     pub fn fifths(&self) -> Result<&[usize]> {
-        let fifths = self.once.fifths.get_or_init(|| quantile_of(self.scores(), QUANTILES));
+        let fifths = self.cache.fifths.get_or_init(|| quantile_of(self.scores(), QUANTILES));
         fifths.as_deref().map_err(Error::clone)
     }
 

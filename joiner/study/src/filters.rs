@@ -1,4 +1,4 @@
-//! Which events are studied, what becomes of their scores, and how they are divided into parts.
+//! Which events are studied, how their scores are transformed, and how they are divided into parts.
 
 use crate::events::{Event, Sample};
 use crate::findings::QUANTILES;
@@ -208,11 +208,11 @@ impl Filters {
         }
         if let Some(wanted) = &self.score_quantiles {
             let before = sample.events.len();
-            let scores: Vec<f64> = sample.events.iter().map(|event| event.score).collect();
-            // Equal scores, or fewer than quantiles, have no quantiles: none is left.
+            let scores = sample.scores();
+            // If all scores are equal, or there are fewer scores than quantiles, there are no quantiles: no event is left.
             let quantile = quantile_of(&scores, wanted.of).unwrap_or_default();
-            let mut number = quantile.into_iter();
-            sample.events.retain(|_| number.next().is_some_and(|own| wanted.kept.contains(&(own + 1))));
+            let mut quantile = quantile.into_iter();
+            sample.events.retain(|_| quantile.next().is_some_and(|own| wanted.kept.contains(&(own + 1))));
             let left = sample.events.len();
             all.push(Removed { filter: wanted.words(), removed: before - left, left });
         }
@@ -235,20 +235,22 @@ impl ScoreAs {
             Self::Raw => None,
             Self::ZScore => {
                 let before = sample.events.len();
-                let mut of: HashMap<Symbol, Vec<f64>> = HashMap::new();
+                let mut by_symbol: HashMap<Symbol, Vec<f64>> = HashMap::new();
                 for event in &sample.events {
-                    of.entry(event.symbol.clone()).or_default().push(event.score);
+                    by_symbol.entry(event.symbol.clone()).or_default().push(event.score);
                 }
-                let measure = |scores: &Vec<f64>| {
+                let mean_and_deviation = |scores: &Vec<f64>| {
                     let n = scores.len() as f64;
                     let mean = scores.iter().sum::<f64>() / n;
                     let deviation = (scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
                     let differ = scores.iter().any(|score| score != &scores[0]);
                     (scores.len() >= MINIMUM_FOR_Z && differ).then_some((mean, deviation))
                 };
-                let of: HashMap<Symbol, (f64, f64)> =
-                    of.iter().filter_map(|(symbol, scores)| Some((symbol.clone(), measure(scores)?))).collect();
-                sample.events.retain_mut(|event| match of.get(&event.symbol) {
+                let by_symbol: HashMap<Symbol, (f64, f64)> = by_symbol
+                    .iter()
+                    .filter_map(|(symbol, scores)| Some((symbol.clone(), mean_and_deviation(scores)?)))
+                    .collect();
+                sample.events.retain_mut(|event| match by_symbol.get(&event.symbol) {
                     Some((mean, deviation)) => {
                         event.score = (event.score - mean) / deviation;
                         true
@@ -260,7 +262,7 @@ impl ScoreAs {
                 Some(Removed { filter, removed: before - sample.events.len(), left: sample.events.len() })
             }
             Self::Quantile => {
-                let scores: Vec<f64> = sample.events.iter().map(|event| event.score).collect();
+                let scores = sample.scores();
                 match quantile_of(&scores, QUANTILES) {
                     Ok(fifths) => {
                         for (event, fifth) in sample.events.iter_mut().zip(fifths) {
@@ -314,18 +316,18 @@ impl SplitBy {
 
     /// The events divided into parts, each as a sample of its own.
     pub(crate) fn parts(self, sample: &Sample) -> Vec<(String, Sample)> {
-        let scores: Vec<f64> = sample.events.iter().map(|event| event.score).collect();
+        let scores = sample.scores();
         let fifths = quantile_of(&scores, QUANTILES).ok();
         let mut parts: BTreeMap<String, Vec<Event>> = BTreeMap::new();
         for (place, event) in sample.events.iter().enumerate() {
             let name = self.part(event, fifths.as_ref().map(|fifths| fifths[place]));
             parts.entry(name).or_default().push(event.clone());
         }
-        let of = |(name, events): (String, Vec<Event>)| {
+        let part = |(name, events): (String, Vec<Event>)| {
             let articles = events.iter().map(|event| event.article).collect::<BTreeSet<_>>().len();
             (name, Sample { rows: events.len(), articles, events, left_out: Vec::new(), models: Vec::new() })
         };
-        let mut parts: Vec<(String, Sample)> = parts.into_iter().map(of).collect();
+        let mut parts: Vec<(String, Sample)> = parts.into_iter().map(part).collect();
         if !self.is_ordered_by_name() {
             parts.sort_by_key(|(_, sample)| std::cmp::Reverse(sample.events.len()));
         }

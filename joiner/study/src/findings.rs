@@ -1,8 +1,8 @@
 //! The statistics of each horizon.
 
 use crate::daily::{DailyReturns, DaysFindings};
-use crate::estimate::{Estimate, Figure};
-use crate::events::{LeftOut, Outcome, Sample, Used, with_repeated};
+use crate::estimate::{Estimate, ValueOrReason};
+use crate::events::{LeftOut, Outcome, Sample, Used, sample_with_repeated};
 use crate::families::Families;
 use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
 use crate::intervals::{self, Band};
@@ -95,7 +95,7 @@ pub struct QuantileMean {
     /// Mean score.
     pub mean_score: Option<f64>,
     /// Mean outcome.
-    pub mean: Figure<Estimate>,
+    pub mean: ValueOrReason<Estimate>,
     /// Number of events.
     pub n: usize,
 }
@@ -125,25 +125,25 @@ pub struct HorizonFindings {
     /// Number of events that overlap an earlier one of the same company.
     pub overlapping: usize,
     /// Spearman's rank correlation of scores and outcomes.
-    pub rank_ic: Figure<Estimate>,
+    pub rank_ic: ValueOrReason<Estimate>,
     /// The interval of the rank IC by Newey and West's standard error over days.
-    pub rank_ic_newey_west: Figure<Band>,
+    pub rank_ic_newey_west: ValueOrReason<Band>,
     /// The interval of the rank IC by a bootstrap of blocks of days.
-    pub rank_ic_bootstrap: Figure<Band>,
+    pub rank_ic_bootstrap: ValueOrReason<Band>,
     /// The permutation test of the rank correlation, within days.
-    pub permutation: Figure<Permutation>,
+    pub permutation: ValueOrReason<Permutation>,
     /// Mean outcome after positive news.
-    pub positive: Figure<Estimate>,
+    pub positive: ValueOrReason<Estimate>,
     /// Mean outcome after neutral news.
-    pub neutral: Figure<Estimate>,
+    pub neutral: ValueOrReason<Estimate>,
     /// Mean outcome after negative news.
-    pub negative: Figure<Estimate>,
+    pub negative: ValueOrReason<Estimate>,
     /// Share of events whose outcome has the sign of the score; those where either is 0 do not count.
-    pub hit_rate: Figure<Estimate>,
+    pub hit_rate: ValueOrReason<Estimate>,
     /// Mean outcome of the highest fifth of the scores less that of the lowest.
-    pub spread: Figure<Estimate>,
+    pub spread: ValueOrReason<Estimate>,
     /// Each fifth of the scores, the lowest first.
-    pub quantiles: Figure<Vec<QuantileMean>>,
+    pub quantiles: ValueOrReason<Vec<QuantileMean>>,
 }
 
 /// An event that is quoted.
@@ -224,7 +224,8 @@ where
     R: Sync,
     for<'a> Row: From<&'a R>,
 {
-    let mut sample = with_repeated(rows.par_iter().map(Row::from).collect(), settings.outcome, &settings.calendars);
+    let mut sample =
+        sample_with_repeated(rows.par_iter().map(Row::from).collect(), settings.outcome, &settings.calendars);
     let mut filters = settings.filters.clone();
     if settings.split_by == Some(SplitBy::Novelty) {
         filters.novelty = Novelty::All;
@@ -235,11 +236,11 @@ where
     let mut split = settings.split_by.map(|by| Split::of(by, &sample, settings, &mut families));
     let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut families));
     families.adjust(&mut horizons, split.as_mut(), days.as_mut());
-    let reached = settings.horizons.iter().zip(&horizons).filter(|(_, of)| of.n > 0);
-    let main_horizon = reached.max_by_key(|(_, of)| of.n).map(|(&horizon, _)| horizon);
+    let reached = settings.horizons.iter().zip(&horizons).filter(|(_, horizon)| horizon.n > 0);
+    let main_horizon = reached.max_by_key(|(_, horizon)| horizon.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = families.tests();
-    let (verdict, sentence) = sentence::of(&horizons, split.as_ref(), days.as_ref(), settings, tests);
+    let (verdict, sentence) = sentence::verdict(&horizons, split.as_ref(), days.as_ref(), settings, tests);
     let panels = panels::of(&sample, &horizons, main_horizon, settings, joined);
     let mut findings = Findings {
         verdict,
@@ -267,6 +268,7 @@ where
     findings
 }
 
+/// The statistics of one horizon, whose events are `used`. Its tests are added to `families`.
 pub(crate) fn of_horizon(
     horizon: Horizon,
     used: &Used<'_>,
@@ -274,15 +276,15 @@ pub(crate) fn of_horizon(
     families: &mut Families,
 ) -> HorizonFindings {
     let enough = require_minimum(used.events.len(), used.count_days(), settings);
-    let mut tested = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> Figure<Estimate> {
+    let mut tested = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> ValueOrReason<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
         families.add(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
         estimate.into()
     };
     let rank_ic = tested(RANK_IC, &|| rank_ic(used));
-    let class = |label: &'static str| move || class_mean(used, label);
-    let (positive, neutral) = (tested(POSITIVE, &class("positive")), tested(NEUTRAL, &class("neutral")));
-    let negative = tested(NEGATIVE, &class("negative"));
+    let mean_of = |label: &'static str| move || class_mean(used, label);
+    let (positive, neutral) = (tested(POSITIVE, &mean_of("positive")), tested(NEUTRAL, &mean_of("neutral")));
+    let negative = tested(NEGATIVE, &mean_of("negative"));
     let hit_rate = tested(HIT_RATE, &|| hit_rate(used));
     let spread = tested(SPREAD, &|| spread(used));
     let permuted = families.permutation(horizon.name(), || {
@@ -325,7 +327,7 @@ const SPREAD: &str = "spread";
 
 impl HorizonFindings {
     /// Every estimate that was tested, with its name, in the order of the tests.
-    pub fn estimates(&self) -> [(&'static str, &Figure<Estimate>); 6] {
+    pub fn estimates(&self) -> [(&'static str, &ValueOrReason<Estimate>); 6] {
         [
             (RANK_IC, &self.rank_ic),
             (POSITIVE, &self.positive),
@@ -336,7 +338,7 @@ impl HorizonFindings {
         ]
     }
 
-    pub(crate) fn estimates_mut(&mut self) -> [&mut Figure<Estimate>; 6] {
+    pub(crate) fn estimates_mut(&mut self) -> [&mut ValueOrReason<Estimate>; 6] {
         [
             &mut self.rank_ic,
             &mut self.positive,
@@ -420,14 +422,14 @@ pub(crate) fn spread(used: &Used<'_>) -> Result<Estimate> {
 
 fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
     let (scores, quantile) = (used.scores(), used.fifths()?);
-    let of = |wanted: usize| {
+    let quantile_mean = |wanted: usize| {
         let own: Vec<f64> = quantile.iter().zip(scores).filter(|(q, _)| **q == wanted).map(|(_, s)| *s).collect();
         let mean = group(used, |event| quantile[event] == wanted, "events in this quantile")
             .and_then(|(outcomes, clusters)| Estimate::mean(&outcomes, &clusters));
         let n = own.len();
         QuantileMean { mean_score: (n > 0).then(|| own.iter().sum::<f64>() / n as f64), mean: mean.into(), n }
     };
-    Ok((0..QUANTILES).map(of).collect())
+    Ok((0..QUANTILES).map(quantile_mean).collect())
 }
 
 /// With more events than this, a permutation test is computed from the mean and the variance of all shuffles.

@@ -20,7 +20,7 @@ pub mod sentence;
 pub mod text;
 
 pub use daily::DailyReturns;
-pub use estimate::{Estimate, Figure};
+pub use estimate::{Estimate, ValueOrReason};
 pub use events::{Outcome, Sample};
 pub use filters::{Filters, Novelty, ScoreAs, SplitBy};
 pub use findings::{Findings, HorizonFindings, Settings, study, study_with};

@@ -83,7 +83,7 @@ fn rules(findings: &Findings) -> String {
         }
         Outcome::Raw => "not adjusted for the market",
     };
-    let horizons: Vec<&str> = findings.horizons.iter().map(|of| of.horizon).collect();
+    let horizons: Vec<&str> = findings.horizons.iter().map(|horizon| horizon.horizon).collect();
     format!(
         "Events. The entry is the first price at which anyone could have traded after the news was known; no price at or \
          before that moment is used. The outcome is the log return from the entry to each horizon ({}), {outcome}. \
@@ -128,7 +128,8 @@ fn statistics(findings: &Findings) -> String {
          P-values are two-sided and adjusted by Holm's method (1979) for all {} tests of the study, which the program \
          counts. The permutation test exchanges the scores of articles within each day, those of one article together and \
          with an article about as many companies ({} times, seed {}; with more than {} events its p-value is the limit for \
-         all shuffles, from their exact mean and variance), and is adjusted by Holm's method for the number of horizons, of all parts. An effect is called found where both p-values are at most {}. Other choices of \
+         all shuffles, from their exact mean and variance), and is adjusted by Holm's method for the number of horizons, of all \
+         parts. An effect is called found where both p-values are at most {}. Other choices of \
          data or rules, tried before this study, are not counted.",
         if QUANTILES == 5 { "fifth" } else { "quantile" },
         findings.tests,

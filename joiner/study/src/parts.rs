@@ -33,7 +33,7 @@ pub struct Part {
 impl Part {
     /// Whether any horizon has enough data.
     pub fn has_statistics(&self) -> bool {
-        self.horizons.iter().any(|of| of.estimates().iter().any(|(_, figure)| figure.value().is_some()))
+        self.horizons.iter().any(|horizon| horizon.estimates().iter().any(|(_, estimate)| estimate.value().is_some()))
     }
 }
 

@@ -46,8 +46,8 @@ pub struct Row {
     pub abnormal: PerHorizon,
 }
 
-/// The moment to the microsecond, as tables have it.
-fn whole(at: Timestamp) -> Timestamp {
+/// The moment without the part of it that is finer than a microsecond, as tables have it.
+fn whole_microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
@@ -64,8 +64,8 @@ impl From<&Impact> for Row {
             article_id: mention.article_id.clone(),
             title: mention.title.clone(),
             asked_as: mention.asked_as.clone(),
-            available_at: whole(mention.available_at()),
-            entry_at: row.entry_at.map(whole),
+            available_at: whole_microseconds(mention.available_at()),
+            entry_at: row.entry_at.map(whole_microseconds),
             score: probabilities.map(|probabilities| probabilities.score()),
             label: probabilities.map(|probabilities| probabilities.label()),
             model: sentiment.map(|sentiment| (sentiment.model.clone(), sentiment.model_revision.clone())),

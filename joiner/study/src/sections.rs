@@ -3,7 +3,7 @@
 use crate::daily::{
     BLOCK, DayGroup, DayMean, DayTest, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION, TESTS,
 };
-use crate::estimate::Figure;
+use crate::estimate::ValueOrReason;
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
 use crate::intervals::Band;
@@ -27,8 +27,8 @@ pub(crate) fn text(findings: &Findings) -> String {
             let (name, by) = (&part.name, split.by.name());
             let _ = writeln!(text, "\n{by} {name}: {} events of {} companies", part.events, part.symbols);
             let _ = writeln!(text, "{}", table_head());
-            for of in &part.horizons {
-                let _ = writeln!(text, "{}", row(of, findings.settings.level).trim_end());
+            for horizon in &part.horizons {
+                let _ = writeln!(text, "{}", row(horizon, findings.settings.level).trim_end());
             }
         }
         if !without.is_empty() {
@@ -52,8 +52,8 @@ pub(crate) fn text(findings: &Findings) -> String {
 
 fn intervals_text(horizons: &[HorizonFindings]) -> String {
     let mut text = String::new();
-    for of in horizons {
-        let Some(ic) = of.rank_ic.value() else { continue };
+    for horizon in horizons {
+        let Some(ic) = horizon.rank_ic.value() else { continue };
         if text.is_empty() {
             let _ = writeln!(
                 text,
@@ -61,18 +61,18 @@ fn intervals_text(horizons: &[HorizonFindings]) -> String {
                 "rank IC", "", "jackknife", "Newey-West", "bootstrap"
             );
         }
-        let band = |figure: &Figure<Band>| figure.value().map(|band| (band.low, band.high));
+        let band = |band: &ValueOrReason<Band>| band.value().map(|band| (band.low, band.high));
         let shown = |ends: Option<(f64, f64)>| {
             ends.map_or_else(|| "not enough data".to_owned(), |(low, high)| format!("{low:+.3} to {high:+.3}"))
         };
         let _ = writeln!(
             text,
             "{:<10} {:>+8.3}  {:>18} {:>18} {:>18}",
-            of.horizon,
+            horizon.horizon,
             ic.estimate,
             shown(Some((ic.low, ic.high))),
-            shown(band(&of.rank_ic_newey_west)),
-            shown(band(&of.rank_ic_bootstrap)),
+            shown(band(&horizon.rank_ic_newey_west)),
+            shown(band(&horizon.rank_ic_bootstrap)),
         );
     }
     text
@@ -82,7 +82,7 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
     let mut text = format!("\n{}\n", days_words(days));
     for ic in &days.rank_ics {
         let what = match &ic.rank_ic {
-            Figure::Value(found) => format!(
+            ValueOrReason::Value(found) => format!(
                 "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adj. p {}",
                 found.estimate,
                 found.low,
@@ -90,7 +90,7 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
                 found.t,
                 found.p_adjusted.map_or_else(String::new, p_value)
             ),
-            Figure::NotKnown(reason) => reason.clone(),
+            ValueOrReason::NotKnown(reason) => reason.clone(),
         };
         let _ = writeln!(text, "day {:>2}: rank IC of score and CAR, n = {}: {what}", ic.day, ic.n);
     }
@@ -186,21 +186,21 @@ pub(crate) fn html(findings: &Findings) -> String {
 
 fn intervals_html(findings: &Findings) -> String {
     let mut table = String::new();
-    for of in &findings.horizons {
-        let Some(ic) = of.rank_ic.value() else { continue };
-        let cell = |figure: &Figure<Band>, unit: &str| match figure {
-            Figure::Value(band) => format!("{:+.3} to {:+.3}<br>{} {unit}", band.low, band.high, band.span),
-            Figure::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
+    for horizon in &findings.horizons {
+        let Some(ic) = horizon.rank_ic.value() else { continue };
+        let cell = |band: &ValueOrReason<Band>, unit: &str| match band {
+            ValueOrReason::Value(band) => format!("{:+.3} to {:+.3}<br>{} {unit}", band.low, band.high, band.span),
+            ValueOrReason::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
         };
         let _ = writeln!(
             table,
             "<tr><td>{}</td><td>{:+.3}</td><td>{:+.3} to {:+.3}</td><td>{}</td><td>{}</td></tr>",
-            of.horizon,
+            horizon.horizon,
             ic.estimate,
             ic.low,
             ic.high,
-            cell(&of.rank_ic_newey_west, "lags"),
-            cell(&of.rank_ic_bootstrap, "days in a block"),
+            cell(&horizon.rank_ic_newey_west, "lags"),
+            cell(&horizon.rank_ic_bootstrap, "days in a block"),
         );
     }
     if table.is_empty() {
@@ -217,7 +217,7 @@ fn days_html(days: &DaysFindings) -> String {
     page.push_str("<table><tr><th>day</th><th>n</th><th>rank IC of score and CAR</th></tr>\n");
     for ic in &days.rank_ics {
         let cell = match &ic.rank_ic {
-            Figure::Value(found) => format!(
+            ValueOrReason::Value(found) => format!(
                 "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adjusted p {}",
                 found.estimate,
                 found.low,
@@ -225,7 +225,7 @@ fn days_html(days: &DaysFindings) -> String {
                 found.t,
                 found.p_adjusted.map_or_else(String::new, p_value)
             ),
-            Figure::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
+            ValueOrReason::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
         };
         let _ = writeln!(page, "<tr><td>{}</td><td>{}</td><td>{cell}</td></tr>", ic.day, ic.n);
     }
@@ -265,7 +265,7 @@ fn days_html(days: &DaysFindings) -> String {
     page
 }
 
-fn test_html(test: &Figure<DayTest>) -> String {
+fn test_html(test: &ValueOrReason<DayTest>) -> String {
     let Some(test) = test.value() else { return "<span class=\"few\">not enough data</span>".to_owned() };
     let p = test.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
     format!("{:+.2}{p}", test.statistic)
@@ -289,7 +289,8 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
         said.push(format!(
             "Days. Day d is the d-th session after that of the entry; news after the close belongs to the next session. \
              Returns are from close to close, so that day 1 begins at the close of the entry's session. Abnormal returns \
-             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a company's events, one that begins before the last day of an earlier one does not count. Returns up to \
+             are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a \
+             company's events, one that begins before the last day of an earlier one does not count. Returns up to \
              day d > 1 overlap with those of neighbouring sessions: for their rank ICs and intervals, the events of up to \
              {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions that are at least d apart."
         ));
@@ -303,9 +304,9 @@ mod tests {
 
     #[test]
     fn a_tests_cell_calls_an_adjusted_p_so() {
-        let test = |p_adjusted| Figure::Value(DayTest { statistic: 2.5, p: 0.0124, p_adjusted });
+        let test = |p_adjusted| ValueOrReason::Value(DayTest { statistic: 2.5, p: 0.0124, p_adjusted });
         assert_eq!(test_html(&test(Some(0.25))), "+2.50<br>adjusted p 0.25");
         assert_eq!(test_html(&test(None)), "+2.50");
-        assert!(test_html(&Figure::NotKnown("few".into())).contains("not enough data"));
+        assert!(test_html(&ValueOrReason::NotKnown("few".into())).contains("not enough data"));
     }
 }

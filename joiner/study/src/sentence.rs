@@ -1,7 +1,7 @@
 //! The verdict on the findings, and the sentence that states it.
 
 use crate::daily::{DaysFindings, TESTS};
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::Outcome;
 use crate::findings::{HIT_RATE, HorizonFindings, Permutation, RANK_IC, Settings};
 use crate::parts::Split;
@@ -26,25 +26,25 @@ const MAX_NAMED: usize = 3;
 
 /// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.
 /// Parts and days do not change the verdict; their tests that hold are named after the sentence.
-pub(crate) fn of(
+pub(crate) fn verdict(
     horizons: &[HorizonFindings],
     split: Option<&Split>,
     days: Option<&DaysFindings>,
     settings: &Settings,
     tests: usize,
 ) -> (Verdict, String) {
-    let known: Vec<&HorizonFindings> = horizons.iter().filter(|of| of.rank_ic.value().is_some()).collect();
+    let known: Vec<&HorizonFindings> = horizons.iter().filter(|horizon| horizon.rank_ic.value().is_some()).collect();
     if known.is_empty() {
         let sentence = sentence_without_data(horizons, settings) + &further_findings(horizons, split, days, settings);
         return (Verdict::NothingCanBeSaid, sentence);
     }
-    let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|of| holds(of, settings)).collect();
+    let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|horizon| holds(horizon, settings)).collect();
     let found: Vec<&HorizonFindings> =
-        by_clusters.iter().copied().filter(|of| permuted(of).is_some_and(|p| p <= settings.level)).collect();
+        by_clusters.iter().copied().filter(|horizon| permuted(horizon).is_some_and(|p| p <= settings.level)).collect();
     let (verdict, mut sentence) = if !found.is_empty() {
         (Verdict::Found, sentence_found(&found, settings, tests))
-    } else if let Some(of) = by_clusters.first() {
-        (Verdict::NotFound, sentence_not_within_days(of))
+    } else if let Some(horizon) = by_clusters.first() {
+        (Verdict::NotFound, sentence_not_within_days(horizon))
     } else {
         (Verdict::NotFound, sentence_not_found(&known, horizons.len(), tests))
     };
@@ -52,27 +52,27 @@ pub(crate) fn of(
     (verdict, sentence)
 }
 
-fn holds(of: &HorizonFindings, settings: &Settings) -> bool {
-    of.rank_ic.value().and_then(|ic| ic.p_adjusted).is_some_and(|p| p <= settings.level)
+fn holds(horizon: &HorizonFindings, settings: &Settings) -> bool {
+    horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).is_some_and(|p| p <= settings.level)
 }
 
-fn permuted(of: &HorizonFindings) -> Option<f64> {
-    of.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
+fn permuted(horizon: &HorizonFindings) -> Option<f64> {
+    horizon.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
 }
 
 fn sentence_without_data(horizons: &[HorizonFindings], settings: &Settings) -> String {
     let Settings { minimum_events, minimum_days, outcome, .. } = settings;
-    let is_enough = |of: &&HorizonFindings| of.n >= *minimum_events && of.days >= *minimum_days;
-    let size = |of: &&HorizonFindings| (of.n, std::cmp::Reverse(of.overlapping));
+    let is_enough = |horizon: &&HorizonFindings| horizon.n >= *minimum_events && horizon.days >= *minimum_days;
+    let size = |horizon: &&HorizonFindings| (horizon.n, std::cmp::Reverse(horizon.overlapping));
     let most = horizons.iter().filter(is_enough).max_by_key(size).or_else(|| horizons.iter().max_by_key(size));
-    let Some(most) = most.filter(|of| of.n > 0) else {
+    let Some(most) = most.filter(|horizon| horizon.n > 0) else {
         let kind = if *outcome == Outcome::Abnormal { "an abnormal return" } else { "a return" };
         return format!("Nothing can be said: no event has {kind} at any horizon.");
     };
     if is_enough(&most) {
         let reason = match &most.rank_ic {
-            crate::Figure::NotKnown(reason) => reason.as_str(),
-            crate::Figure::Value(_) => "no horizon has a rank correlation",
+            crate::ValueOrReason::NotKnown(reason) => reason.as_str(),
+            crate::ValueOrReason::Value(_) => "no horizon has a rank correlation",
         };
         return format!("Nothing can be said: {reason} ({}, n = {}, {} days).", most.horizon, most.n, most.days);
     }
@@ -86,17 +86,18 @@ fn sentence_without_data(horizons: &[HorizonFindings], settings: &Settings) -> S
 
 fn sentence_found(found: &[&HorizonFindings], settings: &Settings, tests: usize) -> String {
     let list = |higher: bool| -> Vec<String> {
-        let own = found.iter().filter(|of| of.rank_ic.value().is_some_and(|ic| (ic.estimate > 0.0) == higher));
-        own.filter_map(|of| {
-            let (ic, permutation) = (of.rank_ic.value()?, permuted(of)?);
+        let own =
+            found.iter().filter(|horizon| horizon.rank_ic.value().is_some_and(|ic| (ic.estimate > 0.0) == higher));
+        own.filter_map(|horizon| {
+            let (ic, permutation) = (horizon.rank_ic.value()?, permuted(horizon)?);
             Some(format!(
                 "{} (rank IC {:+.3}, adjusted p {}, permutation p {}, n = {}, {} days)",
-                of.horizon,
+                horizon.horizon,
                 ic.estimate,
                 p_value(ic.p_adjusted.unwrap_or(1.0)),
                 p_value(permutation),
-                of.n,
-                of.days
+                horizon.n,
+                horizon.days
             ))
         })
         .collect()
@@ -124,34 +125,42 @@ fn sentence_not_found(known: &[&HorizonFindings], all: usize, tests: usize) -> S
         some if some < all => format!("none of the rank correlations of the {some} horizons with enough data is"),
         all => format!("none of the {all} horizons' rank correlations is"),
     };
-    let rank = |of: &&&HorizonFindings| of.rank_ic.value().map(|ic| (ic.p_adjusted.unwrap_or(1.0), ic.p));
+    let rank = |horizon: &&&HorizonFindings| horizon.rank_ic.value().map(|ic| (ic.p_adjusted.unwrap_or(1.0), ic.p));
     let smallest = known.iter().min_by(|a, b| {
         let (a, b) = (rank(a).unwrap_or((1.0, 1.0)), rank(b).unwrap_or((1.0, 1.0)));
         a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
     });
-    let detail = smallest.map_or_else(String::new, |of| {
-        let p = of.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
-        format!(" (smallest adjusted p {}, at {}, n = {}, {} days)", p_value(p), of.horizon, of.n, of.days)
+    let detail = smallest.map_or_else(String::new, |horizon| {
+        let p = horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
+        format!(
+            " (smallest adjusted p {}, at {}, n = {}, {} days)",
+            p_value(p),
+            horizon.horizon,
+            horizon.n,
+            horizon.days
+        )
     });
     format!("No: {which} distinguishable from chance after correction for all {tests} tests{detail}.")
 }
 
-fn sentence_not_within_days(of: &HorizonFindings) -> String {
-    let p = of.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
-    let but = match &of.permutation {
-        crate::Figure::Value(permutation) => format!(
+fn sentence_not_within_days(horizon: &HorizonFindings) -> String {
+    let p = horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
+    let but = match &horizon.permutation {
+        crate::ValueOrReason::Value(permutation) => format!(
             "scores shuffled within each day do as well too often (permutation p {})",
             p_value(permutation.p_adjusted.unwrap_or(permutation.p))
         ),
-        crate::Figure::NotKnown(reason) => format!("it could not be checked by shuffling scores within days: {reason}"),
+        crate::ValueOrReason::NotKnown(reason) => {
+            format!("it could not be checked by shuffling scores within days: {reason}")
+        }
     };
     format!(
         "No: at {} the rank correlation differs from 0 after correction (adjusted p {}, n = {}, {} days), but {but}, so it \
          is not shown that the scores of single articles order the returns.",
-        of.horizon,
+        horizon.horizon,
         p_value(p),
-        of.n,
-        of.days
+        horizon.n,
+        horizon.days
     )
 }
 
@@ -163,21 +172,23 @@ fn further_findings(
     settings: &Settings,
 ) -> String {
     let mut named = Vec::new();
-    for of in horizons {
+    for horizon in horizons {
         named.extend(
-            of.estimates()
+            horizon
+                .estimates()
                 .into_iter()
                 .skip(1)
-                .filter_map(|named| described_if_significant(named, of.horizon, "", settings)),
+                .filter_map(|named| described_if_significant(named, horizon.horizon, "", settings)),
         );
     }
     for part in split.iter().flat_map(|split| &split.parts) {
         let of_part = format!(" for {}", part.name);
-        for of in &part.horizons {
+        for horizon in &part.horizons {
             named.extend(
-                of.estimates()
+                horizon
+                    .estimates()
                     .into_iter()
-                    .filter_map(|named| described_if_significant(named, of.horizon, &of_part, settings)),
+                    .filter_map(|named| described_if_significant(named, horizon.horizon, &of_part, settings)),
             );
         }
     }
@@ -205,12 +216,12 @@ fn further_findings(
 
 /// An estimate that holds after correction, in words.
 fn described_if_significant(
-    (what, figure): (&str, &Figure<Estimate>),
+    (what, estimate): (&str, &ValueOrReason<Estimate>),
     at: &str,
     of_part: &str,
     settings: &Settings,
 ) -> Option<String> {
-    let estimate = figure.value()?;
+    let estimate = estimate.value()?;
     let p = estimate.p_adjusted.filter(|p| *p <= settings.level)?;
     let value = match what {
         RANK_IC => format!("{:+.3}", estimate.estimate),

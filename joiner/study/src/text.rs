@@ -1,11 +1,11 @@
 //! The findings as a table for a terminal.
 
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::findings::{Findings, HorizonFindings, MINIMUM_GROUP};
 use crate::sections;
 use std::fmt::Write as _;
 
-/// A p-value with two digits, or that it is below 0.001.
+/// A p-value with two decimals, with three below 0.01, or `below 0.001`.
 pub fn p_value(p: f64) -> String {
     match p {
         p if p < 0.001 => "below 0.001".to_owned(),
@@ -22,8 +22,8 @@ pub fn basis_points(value: f64) -> String {
 /// The table, the reasons why rows do not count, and the sentence.
 pub fn table(findings: &Findings) -> String {
     let mut text = String::new();
-    let mut line = |of: String| {
-        text.push_str(of.trim_end());
+    let mut line = |content: String| {
+        text.push_str(content.trim_end());
         text.push('\n');
     };
     let Findings { rows, articles, events, symbols, settings, .. } = findings;
@@ -36,13 +36,15 @@ pub fn table(findings: &Findings) -> String {
     }
     line(String::new());
     line(table_head());
-    for of in &findings.horizons {
-        line(row(of, settings.level));
+    for horizon in &findings.horizons {
+        line(row(horizon, settings.level));
     }
-    let lost = |of: &HorizonFindings| (of.overlapping, of.without_outcome);
-    // Horizons in a row that lose as many have one line.
-    for alike in findings.horizons.chunk_by(|one, next| lost(one) == lost(next)).filter(|of| lost(&of[0]) != (0, 0)) {
-        let horizons: Vec<&str> = alike.iter().map(|of| of.horizon).collect();
+    let lost = |horizon: &HorizonFindings| (horizon.overlapping, horizon.without_outcome);
+    // Neighbouring horizons that lose as many events share a line.
+    for alike in
+        findings.horizons.chunk_by(|one, next| lost(one) == lost(next)).filter(|horizon| lost(&horizon[0]) != (0, 0))
+    {
+        let horizons: Vec<&str> = alike.iter().map(|horizon| horizon.horizon).collect();
         line(format!(
             "  at {}, of {events} events {} overlap an earlier one of their company and {} have no {}",
             horizons.join(", "),
@@ -82,16 +84,16 @@ pub(crate) fn table_head() -> String {
 }
 
 /// One line of the table of horizons, with stars for adjusted p-values of at most `level`.
-pub(crate) fn row(of: &HorizonFindings, level: f64) -> String {
-    let mut text = format!("{:<10} {:>6} {:>5}", of.horizon, of.n, of.days);
-    if let Figure::NotKnown(reason) = &of.rank_ic {
+pub(crate) fn row(horizon: &HorizonFindings, level: f64) -> String {
+    let mut text = format!("{:<10} {:>6} {:>5}", horizon.horizon, horizon.n, horizon.days);
+    if let ValueOrReason::NotKnown(reason) = &horizon.rank_ic {
         let _ = write!(text, "  {reason}");
         return text;
     }
-    let ic = of.rank_ic.value();
+    let ic = horizon.rank_ic.value();
     let number = |value: Option<String>| value.unwrap_or_else(|| "few".to_owned());
     let p = |p: Option<f64>| number(p.map(|p| if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }));
-    let permuted = of.permutation.value().and_then(|permutation| permutation.p_adjusted);
+    let permuted = horizon.permutation.value().and_then(|permutation| permutation.p_adjusted);
     let _ = write!(
         text,
         " {:>8} {:>7} {:>8} {:>8}  {:>18} {:>18} {:>7} {:>10}",
@@ -99,16 +101,20 @@ pub(crate) fn row(of: &HorizonFindings, level: f64) -> String {
         number(ic.map(|ic| format!("{:+.2}", ic.t))),
         p(ic.and_then(|ic| ic.p_adjusted)),
         p(permuted),
-        mean(&of.positive, level),
-        mean(&of.negative, level),
-        number(of.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate, level)))),
-        number(of.spread.value().map(|spread| format!("{:+.1}{}", spread.estimate * 10_000.0, star(spread, level)))),
+        mean(&horizon.positive, level),
+        mean(&horizon.negative, level),
+        number(horizon.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate, level)))),
+        number(horizon.spread.value().map(|spread| format!(
+            "{:+.1}{}",
+            spread.estimate * 10_000.0,
+            star(spread, level)
+        ))),
     );
     text
 }
 
-fn mean(figure: &Figure<Estimate>, level: f64) -> String {
-    match figure.value() {
+fn mean(mean: &ValueOrReason<Estimate>, level: f64) -> String {
+    match mean.value() {
         Some(mean) => format!("{:+.1}{} ({})", mean.estimate * 10_000.0, star(mean, level), mean.n),
         None => "few".to_owned(),
     }

@@ -10,7 +10,7 @@ use tapewire_core::impact::Phase;
 use tapewire_study::filters::{ScoreQuantiles, SplitBy};
 use tapewire_study::panels::Joined;
 use tapewire_study::{
-    DailyReturns, Figure, Filters, Findings, Novelty, Row, ScoreAs, Settings, html, study, study_with, text,
+    DailyReturns, Filters, Findings, Novelty, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with, text,
 };
 use tapewire_testkit::symbol;
 
@@ -59,7 +59,7 @@ fn each_filter_says_what_it_removed() {
     let labels = Filters { labels: vec!["negative"], symbols: vec![symbol("AAPL")], ..Filters::default() };
     let findings = study(&rows, &with(labels));
     assert_eq!(removed(&findings)[0], (160, 40));
-    assert!(matches!(findings.horizons[1].positive, Figure::NotKnown(_)));
+    assert!(matches!(findings.horizons[1].positive, ValueOrReason::NotKnown(_)));
     assert_eq!(findings.events, findings.filters[1].left);
 }
 
@@ -117,7 +117,7 @@ fn a_part_is_a_study_of_its_events_and_all_tests_are_counted() {
     assert_eq!((one.estimate, one.t, one.p, one.low), (two.estimate, two.t, two.p, two.low));
     assert!(one.p_adjusted > two.p_adjusted, "more tests were made");
     let all = findings.horizons.iter().chain(split.parts.iter().flat_map(|part| &part.horizons));
-    let known = all.flat_map(|of| of.estimates()).filter(|(_, figure)| figure.value().is_some()).count();
+    let known = all.flat_map(|of| of.estimates()).filter(|(_, estimate)| estimate.value().is_some()).count();
     assert_eq!(findings.tests, known);
     assert!(findings.sentence.starts_with("No: the rank correlation of 5m"), "{}", findings.sentence);
     assert!(findings.sentence.contains("rank IC at 5m for pre (-0."), "{}", findings.sentence);
@@ -156,21 +156,21 @@ fn daily(rows: &[Row], drift: f64, seed: u64) -> DailyReturns {
     let mut dice = Dice(seed);
     let first = first_session() as u64;
     let mut benchmark = BTreeMap::new();
-    let mut of: HashMap<_, BTreeMap<u64, f64>> = HashMap::new();
+    let mut by_symbol: HashMap<_, BTreeMap<u64, f64>> = HashMap::new();
     for session in first - 250..first + 400 {
         let market = 0.01 * dice.normal();
         benchmark.insert(session, market);
         for ticker in SYMBOLS {
-            of.entry(symbol(ticker)).or_default().insert(session, 0.0003 + 1.2 * market + 0.01 * dice.normal());
+            by_symbol.entry(symbol(ticker)).or_default().insert(session, 0.0003 + 1.2 * market + 0.01 * dice.normal());
         }
     }
     for row in rows {
         let session =
             tapewire_core::exchange::Calendar::xnys().last_opened(row.entry_at.unwrap()).unwrap().index as u64;
-        let returns = of.get_mut(row.symbol.as_ref().unwrap()).unwrap();
+        let returns = by_symbol.get_mut(row.symbol.as_ref().unwrap()).unwrap();
         *returns.get_mut(&(session + 1)).unwrap() += drift * row.score.unwrap().signum();
     }
-    DailyReturns { of, benchmark: Some(benchmark) }
+    DailyReturns { by_symbol, benchmark: Some(benchmark) }
 }
 
 /// Each company has an event every 25 sessions.
@@ -223,7 +223,7 @@ fn days_that_are_shared_with_neighbouring_sessions_find_nothing_by_chance() {
         let mut dice = Dice(seed + 200);
         let factor: BTreeMap<u64, f64> =
             returns.benchmark.iter().flatten().map(|(at, _)| (*at, 0.01 * dice.normal())).collect();
-        for own in returns.of.values_mut() {
+        for own in returns.by_symbol.values_mut() {
             own.iter_mut().for_each(|(at, value)| *value += factor[at]);
         }
         let asked = Settings { days: 5, permutations: 99, bootstraps: 99, ..Settings::default() };
@@ -245,7 +245,10 @@ fn days_that_are_shared_with_neighbouring_sessions_find_nothing_by_chance() {
     let asked = Settings { days: 3, ..settings() };
     let days = study_with(&rows, &asked, Some(&daily(&rows, 0.0, 3)), Joined::default()).days.unwrap();
     assert!(days.groups.iter().all(|group| group.curve[0].low.is_some() && group.curve[2].low.is_none()));
-    assert!(matches!(&days.rank_ics[2].rank_ic, Figure::NotKnown(why) if why.contains("blocks of days")), "{days:?}");
+    assert!(
+        matches!(&days.rank_ics[2].rank_ic, ValueOrReason::NotKnown(why) if why.contains("blocks of days")),
+        "{days:?}"
+    );
 }
 
 #[test]
@@ -271,9 +274,9 @@ fn without_a_drift_none_is_found_and_days_that_overlap_do_not_count() {
     assert_eq!(((five.n, five.overlapping), (twenty.n, twenty.overlapping)), ((40, 160), (10, 190)));
     // Without returns before the events, or on the day after, there is nothing to compare.
     let first = first_session() as u64;
-    returns.of.get_mut(&symbol("AAPL")).unwrap().retain(|session, _| *session > first - 60);
-    returns.of.remove(&symbol("MSFT"));
+    returns.by_symbol.get_mut(&symbol("AAPL")).unwrap().retain(|session, _| *session > first - 60);
+    returns.by_symbol.remove(&symbol("MSFT"));
     let fewer = n(5, &returns);
     assert_eq!(fewer.without_history, 40 + 11, "MSFT's events, and the first of AAPL, have fewer than 60 returns");
-    assert!(matches!(n(1, &DailyReturns::default()).groups[0].tests[0].patell, Figure::NotKnown(_)));
+    assert!(matches!(n(1, &DailyReturns::default()).groups[0].tests[0].patell, ValueOrReason::NotKnown(_)));
 }

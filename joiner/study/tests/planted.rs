@@ -52,7 +52,7 @@ fn where_no_effect_is_planted_none_is_significant_after_correction() {
     for seed in 1..=seeds {
         let findings = study(&planted(1000 + seed, DAYS, 0.0), &quick());
         let estimates = findings.horizons.iter().flat_map(|of| of.estimates());
-        let any = estimates.filter_map(|(_, figure)| figure.value()?.p_adjusted).any(|p| p <= 0.05);
+        let any = estimates.filter_map(|(_, estimate)| estimate.value()?.p_adjusted).any(|p| p <= 0.05);
         significant += u64::from(any);
         found += u64::from(findings.verdict == Verdict::Found);
     }

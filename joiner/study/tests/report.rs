@@ -9,7 +9,7 @@ use tapewire_core::impact::{Phase, Quality, Status};
 use tapewire_core::{Horizon, Impact, Probabilities, Run, Sentiment};
 use tapewire_statistics::regression::{Design, Ols};
 use tapewire_study::panels::{Joined, Shift, Shifted};
-use tapewire_study::{Figure, Filters, Findings, Novelty, Outcome, Row, Settings, html, study_with};
+use tapewire_study::{Filters, Findings, Novelty, Outcome, Row, Settings, ValueOrReason, html, study_with};
 use tapewire_testkit::mention;
 
 /// A random number from a seed (SplitMix64), with mean 0 and variance 1.
@@ -207,7 +207,7 @@ fn contributions_that_are_all_0_have_no_shares() {
         })
         .collect();
     let findings = study(&rows, &settings());
-    let Figure::NotKnown(reason) = &findings.panels.contributions else {
+    let ValueOrReason::NotKnown(reason) = &findings.panels.contributions else {
         panic!("{:?}", findings.panels.contributions)
     };
     assert!(reason.contains("contributions"), "{reason}");
@@ -358,7 +358,7 @@ fn a_delay_compares_the_same_events_and_counts_the_entries_that_it_moves() {
     let page = page(&findings);
     assert!(page.contains("0 of 150 for 1 second, 150 of 150 for 1 minute"), "{page}");
     assert!(page.contains("Bars of 1 minute can&#39;t tell delays apart that are shorter"), "{page}");
-    assert!(matches!(study(&rows, &settings()).panels.delays, Figure::NotKnown(_)));
+    assert!(matches!(study(&rows, &settings()).panels.delays, ValueOrReason::NotKnown(_)));
 }
 
 #[test]

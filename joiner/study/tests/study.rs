@@ -7,7 +7,7 @@ use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
 use tapewire_study::sentence::Verdict;
-use tapewire_study::{Figure, Outcome, Row, Settings, html, study, text};
+use tapewire_study::{Outcome, Row, Settings, ValueOrReason, html, study, text};
 use tapewire_testkit::{Dice, mention};
 
 /// Random, with mean 0 and variance 1.
@@ -136,7 +136,7 @@ fn too_little_and_constant_data_give_a_reason() {
     assert!(constant.sentence.contains("all scores are equal"), "{}", constant.sentence);
     assert!(constant.horizons[1].neutral.value().is_some(), "a mean needs no scores that differ");
     for findings in [&few, &constant] {
-        assert!(matches!(findings.horizons[1].spread, Figure::NotKnown(_)));
+        assert!(matches!(findings.horizons[1].spread, ValueOrReason::NotKnown(_)));
         let (table, page) = (text::table(findings), html::page(findings, &html::Source::default()));
         assert!(!table.contains("NaN") && !page.contains("NaN") && page.contains("not enough data"), "{table}");
     }
@@ -210,7 +210,9 @@ fn scores_beyond_one_imply_no_probability() {
     };
     let (own, hundred) = (study(&scaled(1.0), &settings()), study(&scaled(100.0), &settings()));
     assert!(own.panels.calibration.value().is_some());
-    let Figure::NotKnown(reason) = &hundred.panels.calibration else { panic!("{:?}", hundred.panels.calibration) };
+    let ValueOrReason::NotKnown(reason) = &hundred.panels.calibration else {
+        panic!("{:?}", hundred.panels.calibration)
+    };
     assert!(reason.contains("but must be from -1 to 1 to imply a probability"), "{reason}");
     assert_eq!(hundred.horizons[1].rank_ic, own.horizons[1].rank_ic, "the order is the same");
     assert!(html::page(&hundred, &html::Source::default()).contains("to imply a probability"));

@@ -269,7 +269,8 @@ proptest! {
                 prop_assert!(kept.symbol == a.symbol && kept.time <= a.time && a.time < kept.time + window);
             }
         }
-        let kept: Vec<_> = events.iter().zip(&selection).filter(|(_, selected)| **selected == Selection::Kept).map(|(e, _)| e).collect();
+        let is_kept = |(_, selected): &(&Event<u8>, &Selection)| **selected == Selection::Kept;
+        let kept: Vec<_> = events.iter().zip(&selection).filter(is_kept).map(|(event, _)| event).collect();
         for (index, a) in kept.iter().enumerate() {
             for b in &kept[..index] {
                 prop_assert!(a.symbol != b.symbol || (a.time - b.time).abs() >= window);

@@ -2,17 +2,20 @@
 
 use super::in_basis_points;
 use super::svg::{BOTTOM, LEFT, Picture, RIGHT, Scale, Table, below, key, left_axis, mark, not_drawn};
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::Outcome;
 use crate::findings::{Findings, HorizonFindings};
 use std::fmt::Write as _;
 
 const ID: &str = "caar";
 
-type Class = (&'static str, fn(&HorizonFindings) -> &Figure<Estimate>);
+type Class = (&'static str, fn(&HorizonFindings) -> &ValueOrReason<Estimate>);
 
-const CLASSES: [Class; 3] =
-    [("positive", |of| &of.positive), ("neutral", |of| &of.neutral), ("negative", |of| &of.negative)];
+const CLASSES: [Class; 3] = [
+    ("positive", |horizon| &horizon.positive),
+    ("neutral", |horizon| &horizon.neutral),
+    ("negative", |horizon| &horizon.negative),
+];
 
 /// Where the share of the width that is drawn in minutes ends.
 const MINUTES_SHARE: f64 = 0.58;
@@ -25,7 +28,8 @@ pub(super) fn html(findings: &Findings) -> String {
             Outcome::Raw => "return",
         }
     );
-    let known = || findings.horizons.iter().flat_map(|of| CLASSES.iter().filter_map(|(_, get)| get(of).value()));
+    let known =
+        || findings.horizons.iter().flat_map(|horizon| CLASSES.iter().filter_map(|(_, get)| get(horizon).value()));
     let ends = known().flat_map(|mean| [in_basis_points(mean.low), in_basis_points(mean.high)]);
     let Some(scale) = Scale::up(ends.chain([0.0])) else {
         return not_drawn(ID, &title, "no class has enough events at any horizon");
@@ -76,7 +80,7 @@ struct Point {
 
 /// The place of the entry, and of each horizon: minutes to scale, and then the others side by side.
 fn places(horizons: &[HorizonFindings]) -> Vec<(f64, bool)> {
-    let minutes: Vec<Option<f64>> = horizons.iter().map(|of| minutes(of.horizon)).collect();
+    let minutes: Vec<Option<f64>> = horizons.iter().map(|horizon| minutes(horizon.horizon)).collect();
     let longest = minutes.iter().flatten().fold(0.0_f64, |longest, &minutes| longest.max(minutes));
     let later = minutes.iter().filter(|minutes| minutes.is_none()).count();
     let share = match (longest > 0.0, later) {
@@ -105,15 +109,15 @@ fn minutes(name: &str) -> Option<f64> {
 fn axis(svg: &mut String, horizons: &[HorizonFindings], places: &[(f64, bool)]) {
     svg.push_str(&below(LEFT + 10.0, 1.0, "", "entry"));
     let mut last = (LEFT + 10.0 + 22.0, f64::NEG_INFINITY);
-    for (of, (x, is_later)) in horizons.iter().zip(places) {
+    for (horizon, (x, is_later)) in horizons.iter().zip(places) {
         let counts: Vec<String> = CLASSES
             .iter()
-            .map(|(_, get)| get(of).value().map_or_else(|| "–".to_owned(), |mean| mean.n.to_string()))
+            .map(|(_, get)| get(horizon).value().map_or_else(|| "–".to_owned(), |mean| mean.n.to_string()))
             .collect();
         // Horizons of a few minutes are so near to each other that only some names fit.
         let (name_fits, counts_fit) = (x - last.0 > 14.0, x - last.1 > 62.0);
         if name_fits {
-            svg.push_str(&below(*x, 1.0, "", &of.horizon.replace('_', " ")));
+            svg.push_str(&below(*x, 1.0, "", &horizon.horizon.replace('_', " ")));
             last.0 = x + 12.0;
         }
         let is_empty = counts.iter().all(|count| count == "–");
@@ -134,11 +138,11 @@ fn points(
     findings: &Findings,
     places: &[(f64, bool)],
     scale: Scale,
-    get: fn(&HorizonFindings) -> &Figure<Estimate>,
+    get: fn(&HorizonFindings) -> &ValueOrReason<Estimate>,
 ) -> Vec<Point> {
     let with = findings.horizons.iter().zip(places).zip(1..);
-    with.filter_map(|((of, (x, is_later)), place)| {
-        let mean = get(of).value()?;
+    with.filter_map(|((horizon, (x, is_later)), place)| {
+        let mean = get(horizon).value()?;
         let at = |value: f64| scale.at(in_basis_points(value));
         Some(Point { x: *x, y: at(mean.estimate), low: at(mean.low), high: at(mean.high), is_later: *is_later, place })
     })
@@ -184,18 +188,18 @@ fn curve(svg: &mut String, class: &str, points: &[Point], zero: f64, band: bool)
 
 fn table(findings: &Findings) -> Table {
     let mut table = Table::new(&["horizon", "news", "mean (bp)", "95 % from", "to", "n", "adjusted p"]);
-    for of in &findings.horizons {
+    for horizon in &findings.horizons {
         for (class, get) in CLASSES {
-            let mut row = vec![of.horizon.to_owned(), class.to_owned()];
-            match get(of) {
-                Figure::Value(mean) => {
+            let mut row = vec![horizon.horizon.to_owned(), class.to_owned()];
+            match get(horizon) {
+                ValueOrReason::Value(mean) => {
                     row.extend(
                         [mean.estimate, mean.low, mean.high].map(|value| format!("{:+.1}", in_basis_points(value))),
                     );
                     row.push(mean.n.to_string());
                     row.push(mean.p_adjusted.map_or_else(String::new, crate::text::p_value));
                 }
-                Figure::NotKnown(reason) => row.push(reason.clone()),
+                ValueOrReason::NotKnown(reason) => row.push(reason.clone()),
             }
             table.rows.push(row);
         }

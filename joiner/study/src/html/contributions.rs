@@ -2,7 +2,7 @@
 
 use super::escaped;
 use super::svg::not_drawn;
-use crate::estimate::Figure;
+use crate::estimate::ValueOrReason;
 use crate::findings::Findings;
 use crate::text::basis_points;
 use std::fmt::Write as _;
@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 pub(super) fn html(findings: &Findings) -> String {
     let horizon = findings.panels.horizon.map_or_else(String::new, |name| format!(" at {}", name.replace('_', " ")));
     let title = format!("The ten largest contributions to the rank IC{horizon}");
-    let of = match &findings.panels.contributions {
-        Figure::Value(of) => of,
-        Figure::NotKnown(reason) => return not_drawn("contributions", &title, reason) + &largest(findings),
+    let contributions = match &findings.panels.contributions {
+        ValueOrReason::Value(contributions) => contributions,
+        ValueOrReason::NotKnown(reason) => return not_drawn("contributions", &title, reason) + &largest(findings),
     };
-    let listed = of.largest.len();
-    let share = of.largest.iter().map(|event| event.share).sum::<f64>() * 100.0;
+    let listed = contributions.largest.len();
+    let share = contributions.largest.iter().map(|event| event.share).sum::<f64>() * 100.0;
     let mut table = format!(
         "<section id=\"contributions\"><h3>{}</h3>\n<p class=\"says\">The rank IC of {:+.4} is the sum of what {} events \
          contribute: {:.1} % of the contributions are above 0. These {listed} add up to {:+.4}; their sizes are \
@@ -24,13 +24,13 @@ pub(super) fn html(findings: &Findings) -> String {
          <th class=\"number\">score</th><th class=\"number\">{}</th><th class=\"number\">contribution</th>\
          <th class=\"number\">share</th></tr></thead><tbody>\n",
         escaped(&title),
-        of.total,
-        of.n,
-        of.share_positive * 100.0,
-        of.sum_of_largest,
+        contributions.total,
+        contributions.n,
+        contributions.share_positive * 100.0,
+        contributions.sum_of_largest,
         findings.settings.outcome.words()
     );
-    for event in &of.largest {
+    for event in &contributions.largest {
         let _ = writeln!(
             table,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"number\">{:+.2}</td><td class=\"number\">{}</td>\

@@ -2,7 +2,7 @@
 
 use super::intervals::{Intervals, Series};
 use super::svg::not_drawn;
-use crate::estimate::Figure;
+use crate::estimate::ValueOrReason;
 use crate::findings::Findings;
 use crate::methods::width_in_words;
 use crate::panels::Delay;
@@ -10,8 +10,8 @@ use crate::panels::Delay;
 pub(super) fn html(findings: &Findings) -> String {
     let (id, title) = ("delay", "Rank IC if the news had been known later");
     let delays = match &findings.panels.delays {
-        Figure::Value(delays) => delays,
-        Figure::NotKnown(reason) => return not_drawn(id, title, reason),
+        ValueOrReason::Value(delays) => delays,
+        ValueOrReason::NotKnown(reason) => return not_drawn(id, title, reason),
     };
     let horizons = shown(delays);
     let classes = ["main", "other"];

@@ -4,7 +4,7 @@ use super::intervals::{Intervals, Series};
 use crate::findings::Findings;
 
 pub(super) fn html(findings: &Findings) -> String {
-    let points = findings.horizons.iter().map(|of| &of.rank_ic).collect();
+    let points = findings.horizons.iter().map(|horizon| &horizon.rank_ic).collect();
     Intervals {
         id: "ic",
         title: "Rank information coefficient by horizon",
@@ -13,7 +13,7 @@ pub(super) fn html(findings: &Findings) -> String {
              once decays with the horizon. An adjusted p above {} can't be told from chance.",
             findings.settings.level
         ),
-        groups: findings.horizons.iter().map(|of| of.horizon.replace('_', " ")).collect(),
+        groups: findings.horizons.iter().map(|horizon| horizon.horizon.replace('_', " ")).collect(),
         group_is: "horizon",
         series: vec![Series { name: "rank IC".to_owned(), class: "main", points }],
         factor: 1.0,

@@ -1,7 +1,7 @@
 //! Estimates with their intervals, by group.
 
 use super::svg::{BOTTOM, LEFT, Picture, RIGHT, Scale, Table, below, key, left_axis, mark, not_drawn};
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::text::p_value;
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ pub(super) struct Series<'a> {
     /// Class of its color in the style.
     pub class: &'static str,
     /// One estimate for each group.
-    pub points: Vec<&'a Figure<Estimate>>,
+    pub points: Vec<&'a ValueOrReason<Estimate>>,
 }
 
 /// What to draw.
@@ -36,10 +36,10 @@ pub(super) struct Intervals<'a> {
 
 impl Intervals<'_> {
     pub(super) fn html(&self) -> String {
-        let known = || self.series.iter().flat_map(|series| &series.points).filter_map(|figure| figure.value());
+        let known = || self.series.iter().flat_map(|series| &series.points).filter_map(|point| point.value());
         let ends = known().flat_map(|estimate| [estimate.low * self.factor, estimate.high * self.factor]);
         let Some(scale) = Scale::up(ends.chain([0.0])) else {
-            let reason = self.series.iter().flat_map(|series| &series.points).find_map(|figure| figure.reason());
+            let reason = self.series.iter().flat_map(|series| &series.points).find_map(|point| point.reason());
             return not_drawn(self.id, self.title, reason.unwrap_or("no group has a value"));
         };
         let mut svg = left_axis(scale, self.unit);
@@ -57,7 +57,7 @@ impl Intervals<'_> {
             self.group(&mut svg, place, group, LEFT + step * (place as f64 + 0.5), step, scale);
         }
         let names: Vec<(usize, &str, &str)> =
-            self.series.iter().enumerate().map(|(shape, of)| (shape, of.class, of.name.as_str())).collect();
+            self.series.iter().enumerate().map(|(shape, series)| (shape, series.class, series.name.as_str())).collect();
         Picture {
             id: self.id,
             title: self.title,
@@ -100,7 +100,11 @@ impl Intervals<'_> {
             _ => format!("n = {}", counts.join(" / ")),
         };
         svg.push_str(&below(middle, 2.0, "n", &text));
-        let p = self.series.first().and_then(|series| series.points[place].value()).and_then(|of| of.p_adjusted);
+        let p = self
+            .series
+            .first()
+            .and_then(|series| series.points[place].value())
+            .and_then(|estimate| estimate.p_adjusted);
         if let (true, Some(p)) = (self.with_p, p) {
             svg.push_str(&below(middle, 3.0, "n", &format!("adj. p {}", p_value(p).replace("below", "<"))));
         }
@@ -115,16 +119,19 @@ impl Intervals<'_> {
             for series in &self.series {
                 let mut row = vec![group.clone(), series.name.clone()];
                 match series.points[place] {
-                    Figure::Value(of) => {
+                    ValueOrReason::Value(estimate) => {
                         let number = |value: f64| format!("{:+.*} {}", self.digits(), value * self.factor, self.unit);
-                        row.extend([of.estimate, of.low, of.high].map(|value| number(value).trim().to_owned()));
-                        row.push(of.n.to_string());
+                        row.extend(
+                            [estimate.estimate, estimate.low, estimate.high]
+                                .map(|value| number(value).trim().to_owned()),
+                        );
+                        row.push(estimate.n.to_string());
                         if self.with_p {
-                            row.push(p_value(of.p));
-                            row.push(of.p_adjusted.map_or_else(String::new, p_value));
+                            row.push(p_value(estimate.p));
+                            row.push(estimate.p_adjusted.map_or_else(String::new, p_value));
                         }
                     }
-                    Figure::NotKnown(reason) => row.push(reason.clone()),
+                    ValueOrReason::NotKnown(reason) => row.push(reason.clone()),
                 }
                 table.rows.push(row);
             }

@@ -21,7 +21,9 @@ pub(super) fn html(findings: &Findings) -> String {
     let mut lines: Vec<(String, String, usize, &str)> =
         vec![("events".to_owned(), told.to_owned(), findings.events, "main")];
     let filtered = findings.filters.iter().filter(|filter| filter.removed > 0);
-    lines.extend(filtered.map(|of| ("filter".to_owned(), format!("removed by: {}", of.filter), of.removed, "rest")));
+    lines.extend(
+        filtered.map(|filter| ("filter".to_owned(), format!("removed by: {}", filter.filter), filter.removed, "rest")),
+    );
     lines.extend(
         findings.left_out.iter().map(|left| (left.reason.to_owned(), left.words.to_owned(), left.rows, "rest")),
     );
@@ -74,14 +76,14 @@ fn by_horizon(findings: &Findings) -> String {
          <th>without an outcome</th><th>overlapping an earlier event</th></tr></thead><tbody>\n",
         findings.events
     );
-    for of in &findings.horizons {
+    for horizon in &findings.horizons {
         let _ = writeln!(
             table,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escaped(&of.horizon.replace('_', " ")),
-            of.n,
-            of.without_outcome,
-            of.overlapping
+            escaped(&horizon.horizon.replace('_', " ")),
+            horizon.n,
+            horizon.without_outcome,
+            horizon.overlapping
         );
     }
     table.push_str("</tbody></table>\n");

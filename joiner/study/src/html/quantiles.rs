@@ -2,31 +2,32 @@
 
 use super::intervals::{Intervals, Series};
 use super::svg::not_drawn;
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::findings::{Findings, QUANTILES};
 use crate::text::{basis_points, p_value};
 
 pub(super) fn html(findings: &Findings) -> String {
     let id = "quantiles";
     let outcome = findings.settings.outcome.words();
-    let main_horizon = findings.horizons.iter().find(|of| Some(of.horizon) == findings.horizon_with_most_events);
-    let Some(of) = main_horizon else {
+    let main_horizon =
+        findings.horizons.iter().find(|horizon| Some(horizon.horizon) == findings.horizon_with_most_events);
+    let Some(horizon) = main_horizon else {
         return not_drawn(id, &format!("Mean {outcome} by fifth of the score"), "no event has an outcome");
     };
-    let title = format!("Mean {outcome} by fifth of the score, at {}", of.horizon.replace('_', " "));
-    let quantiles = match &of.quantiles {
-        Figure::Value(quantiles) => quantiles,
-        Figure::NotKnown(reason) => return not_drawn(id, &title, reason),
+    let title = format!("Mean {outcome} by fifth of the score, at {}", horizon.horizon.replace('_', " "));
+    let quantiles = match &horizon.quantiles {
+        ValueOrReason::Value(quantiles) => quantiles,
+        ValueOrReason::NotKnown(reason) => return not_drawn(id, &title, reason),
     };
-    let spread = match &of.spread {
-        Figure::Value(Estimate { estimate, low, high, p_adjusted, .. }) => format!(
+    let spread = match &horizon.spread {
+        ValueOrReason::Value(Estimate { estimate, low, high, p_adjusted, .. }) => format!(
             "The highest fifth less the lowest, the spread, is {} ({} to {}, adjusted p {}).",
             basis_points(*estimate),
             basis_points(*low),
             basis_points(*high),
             p_value(p_adjusted.unwrap_or(1.0))
         ),
-        Figure::NotKnown(reason) => format!("The spread has no value: {reason}."),
+        ValueOrReason::NotKnown(reason) => format!("The spread has no value: {reason}."),
     };
     let groups = (1..=QUANTILES).zip(quantiles).map(|(number, quantile)| match quantile.mean_score {
         Some(score) => format!("fifth {number}, score {score:+.2}").replace('-', "−"),

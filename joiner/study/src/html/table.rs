@@ -1,7 +1,7 @@
 //! The table of horizons.
 
 use super::escaped;
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::findings::HorizonFindings;
 use crate::text::{basis_points, p_value};
 use std::fmt::Write as _;
@@ -13,24 +13,24 @@ pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
          <th>adjusted p</th><th>adjusted permutation p</th><th>after positive</th><th>after neutral</th><th>after negative</th>\
          <th>hit rate</th><th>spread</th></tr></thead><tbody>\n"
             .to_owned();
-    for of in horizons {
-        let _ = write!(table, "<tr><td>{}</td><td>{}</td><td>{}</td>", of.horizon, of.n, of.days);
-        if let Figure::NotKnown(reason) = &of.rank_ic {
+    for horizon in horizons {
+        let _ = write!(table, "<tr><td>{}</td><td>{}</td><td>{}</td>", horizon.horizon, horizon.n, horizon.days);
+        if let ValueOrReason::NotKnown(reason) = &horizon.rank_ic {
             let _ = writeln!(table, "<td colspan=\"9\" class=\"few\">{}</td></tr>", escaped(reason));
             continue;
         }
-        let ic = of.rank_ic.value();
-        let permutation = of.permutation.value().and_then(|permutation| permutation.p_adjusted);
+        let ic = horizon.rank_ic.value();
+        let permutation = horizon.permutation.value().and_then(|permutation| permutation.p_adjusted);
         let cells = [
             ic.map(|ic| format!("{:+.3}<br>({:+.3}<br>to {:+.3})", ic.estimate, ic.low, ic.high)),
             ic.map(|ic| format!("{:+.2}", ic.t)),
             ic.and_then(|ic| ic.p_adjusted).map(p_value),
             permutation.map(p_value),
-            mean(&of.positive),
-            mean(&of.neutral),
-            mean(&of.negative),
-            of.hit_rate.value().map(|rate| with_p(format!("{:.1} %", rate.estimate * 100.0), rate)),
-            mean(&of.spread),
+            mean(&horizon.positive),
+            mean(&horizon.neutral),
+            mean(&horizon.negative),
+            horizon.hit_rate.value().map(|rate| with_p(format!("{:.1} %", rate.estimate * 100.0), rate)),
+            mean(&horizon.spread),
         ];
         for cell in cells {
             let cell = cell.unwrap_or_else(|| "<span class=\"few\">not enough data</span>".to_owned());
@@ -42,11 +42,11 @@ pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
     table
 }
 
-fn mean(figure: &Figure<Estimate>) -> Option<String> {
-    figure.value().map(|mean| with_p(basis_points(mean.estimate), mean))
+fn mean(mean: &ValueOrReason<Estimate>) -> Option<String> {
+    mean.value().map(|mean| with_p(basis_points(mean.estimate), mean))
 }
 
-fn with_p(value: String, of: &Estimate) -> String {
-    let p = of.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
-    format!("{value}<br>t {:+.2}<br>n = {}{p}", of.t, of.n)
+fn with_p(value: String, estimate: &Estimate) -> String {
+    let p = estimate.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
+    format!("{value}<br>t {:+.2}<br>n = {}{p}", estimate.t, estimate.n)
 }

@@ -1,6 +1,6 @@
 //! Calibration: whether outcomes are above 0 as often as scores imply.
 
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::Used;
 use crate::findings::MINIMUM_GROUP;
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct CalibrationBin {
     /// Mean of (1 + score) / 2: p(positive) + p(neutral) / 2.
     pub implied: f64,
     /// Share of outcomes above 0.
-    pub share: Figure<Estimate>,
+    pub share: ValueOrReason<Estimate>,
     /// Number of events.
     pub n: usize,
 }

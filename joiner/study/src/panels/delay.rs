@@ -1,7 +1,7 @@
 //! What would be left of the effect if the news had been known later.
 
 use super::{Key, Shift, Shifted, by_key, key};
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::{Event, Outcome, Sample, Used};
 use crate::findings::{Settings, rank_ic, spread};
 use serde::Serialize;
@@ -27,9 +27,9 @@ pub struct DelayedHorizon {
     /// Its name.
     pub horizon: &'static str,
     /// The rank IC.
-    pub rank_ic: Figure<Estimate>,
+    pub rank_ic: ValueOrReason<Estimate>,
     /// Mean outcome of the highest fifth of scores less that of the lowest.
-    pub spread: Figure<Estimate>,
+    pub spread: ValueOrReason<Estimate>,
     /// Number of events.
     pub n: usize,
 }
@@ -41,21 +41,21 @@ pub(super) fn of(
     settings: &Settings,
     rows: &HashMap<Key<'_>, &Impact>,
     shifted: &[Shifted],
-) -> Figure<Vec<Delay>> {
+) -> ValueOrReason<Vec<Delay>> {
     let later = shifted.iter().filter_map(|Shifted { shift, rows }| match shift {
         Shift::Later(seconds) => Some((*seconds, by_key(rows))),
         _ => None,
     });
     let mut known: Vec<(u32, HashMap<Key<'_>, &Impact>)> = later.collect();
     if known.is_empty() {
-        return Figure::NotKnown(
+        return ValueOrReason::NotKnown(
             "not known: joined rows have one entry each. Later ones are computed from the bars, which --bars FILES beside \
              --impact names"
                 .to_owned(),
         );
     }
     if settings.horizons.iter().all(|horizon| horizon.minutes().is_none()) {
-        return Figure::NotKnown("not known: no horizon in minutes is studied".to_owned());
+        return ValueOrReason::NotKnown("not known: no horizon in minutes is studied".to_owned());
     }
     known.insert(0, (0, rows.clone()));
     let delay = |(seconds, rows): &(u32, HashMap<Key<'_>, &Impact>)| {
@@ -78,7 +78,7 @@ pub(super) fn of(
             });
         }
     }
-    Figure::Value(delays)
+    ValueOrReason::Value(delays)
 }
 
 /// The events with an outcome after every delay: one list for each delay, of the same events.

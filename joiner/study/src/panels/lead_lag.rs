@@ -1,7 +1,7 @@
 //! What moves first: scores against returns before and after the news.
 
 use super::{Key, Shift, Shifted, by_key, key};
-use crate::estimate::{Estimate, Figure};
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::{Event, Sample, Used};
 use crate::findings::{HorizonFindings, Settings, rank_ic};
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +26,7 @@ pub struct Lag {
     /// from the entry to five minutes later.
     pub window: String,
     /// The rank correlation.
-    pub rank_ic: Figure<Estimate>,
+    pub rank_ic: ValueOrReason<Estimate>,
     /// Number of events.
     pub n: usize,
 }
@@ -62,10 +62,10 @@ pub(super) fn of(
         Some(Move { value, from: event.entry_at, until: event.entry_at + SignedDuration::from_micros(1) })
     };
     lags.push(lag("entry", sample, step, settings));
-    lags.extend(horizons.iter().map(|of| Lag {
-        window: format!("+{}", of.horizon),
-        rank_ic: of.rank_ic.clone(),
-        n: of.n,
+    lags.extend(horizons.iter().map(|horizon| Lag {
+        window: format!("+{}", horizon.horizon),
+        rank_ic: horizon.rank_ic.clone(),
+        n: horizon.n,
     }));
     LeadLag { lags, note }
 }
@@ -95,16 +95,16 @@ struct Move {
 /// The correlation with the returns that `moves` gives. Of a company's events whose times overlap, the first counts.
 fn lag(name: &str, sample: &Sample, moves: impl Fn(&Event) -> Option<Move>, settings: &Settings) -> Lag {
     let mut with: Vec<(&Event, Move)> = sample.events.iter().filter_map(|event| Some((event, moves(event)?))).collect();
-    with.sort_by_key(|(_, of)| of.until);
+    with.sort_by_key(|(_, held)| held.until);
     let mut until: HashMap<u64, Timestamp> = HashMap::new();
-    with.retain(|(event, of)| {
-        let is_apart = until.get(&event.company).is_none_or(|until| of.from >= *until);
+    with.retain(|(event, held)| {
+        let is_apart = until.get(&event.company).is_none_or(|until| held.from >= *until);
         if is_apart {
-            until.insert(event.company, of.until);
+            until.insert(event.company, held.until);
         }
         is_apart
     });
-    let pairs = Used::of(with.into_iter().map(|(event, of)| (event, of.value)).collect());
+    let pairs = Used::of(with.into_iter().map(|(event, held)| (event, held.value)).collect());
     Lag {
         window: name.to_owned(),
         rank_ic: pairs.require_minimum(settings).and_then(|()| rank_ic(&pairs)).into(),

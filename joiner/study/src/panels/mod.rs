@@ -14,7 +14,7 @@ pub use lead_lag::{Lag, LeadLag};
 pub use scatter::{Cell, FitPoint, MOST_POINTS, Scatter};
 pub use shift::{Shift, Shifted};
 
-use crate::estimate::Figure;
+use crate::estimate::ValueOrReason;
 use crate::events::{Event, Sample};
 use crate::filters::ScoreAs;
 use crate::findings::{HorizonFindings, Settings};
@@ -33,15 +33,15 @@ pub struct Panels {
     /// The widths of the bars that the events were joined with.
     pub bar_widths: Vec<BarWidth>,
     /// Scores against outcomes, with a straight line.
-    pub scatter: Figure<Scatter>,
+    pub scatter: ValueOrReason<Scatter>,
     /// How often the outcome was above 0, by the probability that the score implies.
-    pub calibration: Figure<ScoreCalibration>,
+    pub calibration: ValueOrReason<ScoreCalibration>,
     /// The events that contribute most to the rank IC.
-    pub contributions: Figure<Contributions>,
+    pub contributions: ValueOrReason<Contributions>,
     /// Scores against returns before and after the news.
     pub lead_lag: LeadLag,
     /// The rank IC if the news had been known later.
-    pub delays: Figure<Vec<Delay>>,
+    pub delays: ValueOrReason<Vec<Delay>>,
 }
 
 /// A model that scored events.
@@ -103,7 +103,7 @@ pub(crate) fn of(
     let pairs = || main.as_ref().map_err(Clone::clone);
     let calibrated = || match settings.score {
         ScoreAs::Raw => pairs().and_then(calibration::of).into(),
-        _ => Figure::NotKnown("the score that is studied implies no probability".to_owned()),
+        _ => ValueOrReason::NotKnown("the score that is studied implies no probability".to_owned()),
     };
     let rows = by_key(joined.rows);
     let (models, bar_widths) = of_events(sample);
