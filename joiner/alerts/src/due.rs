@@ -122,17 +122,24 @@ impl Alert {
     }
 }
 
-/// What was sent where, and when last.
+/// The latest alert that was sent, by target, kind and subject.
 #[derive(Debug, Clone, Default)]
-pub struct SentAlerts(BTreeMap<(String, String, String), (Timestamp, Timestamp)>);
+pub struct SentAlerts(BTreeMap<(String, String, String), LatestSent>);
+
+#[derive(Debug, Clone, Copy)]
+struct LatestSent {
+    /// [`Alert::at`].
+    at: Timestamp,
+    sent_at: Timestamp,
+}
 
 impl SentAlerts {
     /// Notes that an alert was sent.
     pub fn note(&mut self, row: &AlertRow) {
         let key = (row.target.clone(), row.kind.clone(), row.subject.clone());
         let (at, sent_at) = (time(row.at), time(row.sent_at));
-        let newest = self.0.entry(key).or_insert((at, sent_at));
-        *newest = (newest.0.max(at), newest.1.max(sent_at));
+        let latest = self.0.entry(key).or_insert(LatestSent { at, sent_at });
+        *latest = LatestSent { at: latest.at.max(at), sent_at: latest.sent_at.max(sent_at) };
     }
 
     /// Of some alerts, those that are to be sent to a target now: of each kind and subject the latest, if it is about
@@ -147,7 +154,7 @@ impl SentAlerts {
         }
         let is_due = |alert: &&&Alert| {
             let key = (target.to_owned(), alert.kind.as_str().to_owned(), alert.subject.clone());
-            self.0.get(&key).is_none_or(|&(at, sent_at)| {
+            self.0.get(&key).is_none_or(|&LatestSent { at, sent_at }| {
                 // The alert of a source that is still stale is sent again.
                 let is_new = alert.at > at || alert.kind == Kind::StaleSource;
                 is_new && now.duration_since(sent_at) >= quiet

@@ -3,7 +3,8 @@
 use crate::placement::bars_between;
 use crate::robust::robust_z;
 use crate::{
-    ANOMALY, AVERAGE, BAND, COMPARED, FEWEST_COMPARED, MACD_FAST, MACD_SIGNAL, MACD_SLOW, MOMENTUM, RSI, VOLATILITY,
+    ANOMALY_Z, AVERAGE_BARS, BAND_DEVIATIONS, COMPARED_BARS, FEWEST_COMPARED_RETURNS, MACD_FAST_BARS,
+    MACD_SIGNAL_VALUES, MACD_SLOW_BARS, MOMENTUM_BARS, RSI_CHANGES, VOLATILITY_RETURNS,
 };
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::Bar;
@@ -56,15 +57,15 @@ pub struct Carried {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Indicators {
     /// Bars that are missing between this one and the bar before it or the session's open; of daily bars, sessions
-    /// without a bar. `None` for the first daily bar of a series.
+    /// without a bar. `None` for the first daily bar that is known.
     pub missing_bars: Option<u32>,
     /// Bars that are missing between the session's open and this bar; 0 for daily bars.
     pub session_missing_bars: u32,
-    /// Mean of the last [`AVERAGE`] closes.
+    /// Mean of the last [`AVERAGE_BARS`] closes.
     pub sma: Option<f64>,
-    /// Exponential average of closes; its first value is the mean of [`AVERAGE`] closes.
+    /// Exponential average of closes; its first value is the mean of [`AVERAGE_BARS`] closes.
     pub ema: Option<f64>,
-    /// [`BAND`] population standard deviations above the mean.
+    /// [`BAND_DEVIATIONS`] population standard deviations above the mean.
     pub bollinger_upper: Option<f64>,
     /// As many below it.
     pub bollinger_lower: Option<f64>,
@@ -78,15 +79,15 @@ pub struct Indicators {
     pub macd_histogram: Option<f64>,
     /// Volume-weighted price of the session's bars. `None` without volume.
     pub vwap: Option<f64>,
-    /// The close less that of [`MOMENTUM`] bars before.
+    /// The close less that of [`MOMENTUM_BARS`] bars before.
     pub momentum: Option<f64>,
     /// Log return from the close of the bar before in the same session; of daily bars, from that of the session before.
     pub log_return: Option<f64>,
-    /// Square root of the sum of the last [`VOLATILITY`] squared log returns; `None` if one of them is not defined.
+    /// Square root of the sum of the last [`VOLATILITY_RETURNS`] squared log returns; `None` if one of them is not defined.
     pub realized_volatility: Option<f64>,
-    /// Distance of the log return from the median of those of the [`COMPARED`] bars before, in robust standard deviations.
+    /// Distance of the log return from the median of those of the [`COMPARED_BARS`] bars before, in robust standard deviations.
     pub robust_z: Option<f64>,
-    /// Whether that distance is more than [`ANOMALY`], up or down.
+    /// Whether that distance is more than [`ANOMALY_Z`], up or down.
     pub is_anomaly: Option<bool>,
 }
 
@@ -114,7 +115,7 @@ impl Step<'_> {
         let mut point = self.point;
         point.carried = Carried { number, ..Carried::default() };
         point.indicators = Indicators { missing_bars, session_missing_bars, ..Indicators::default() };
-        point.averages(before);
+        point.averages_and_momentum(before);
         point.rsi(before);
         point.macd(before);
         point.vwap(self.before.last().filter(|_| same_session));
@@ -147,35 +148,36 @@ impl Step<'_> {
 }
 
 impl Point {
-    fn averages(&mut self, before: &[Self]) {
+    /// Both averages, the Bollinger bands and the momentum.
+    fn averages_and_momentum(&mut self, before: &[Self]) {
         let indicators = &mut self.indicators;
-        if let Some(closes) = window(before, AVERAGE - 1) {
+        if let Some(closes) = window(before, AVERAGE_BARS - 1) {
             let closes = || closes.iter().map(|point| point.close).chain([self.close]);
-            let mean = closes().sum::<f64>() / AVERAGE as f64;
-            let variance = closes().map(|close| (close - mean).powi(2)).sum::<f64>() / AVERAGE as f64;
+            let mean = closes().sum::<f64>() / AVERAGE_BARS as f64;
+            let variance = closes().map(|close| (close - mean).powi(2)).sum::<f64>() / AVERAGE_BARS as f64;
             indicators.sma = Some(mean);
-            indicators.bollinger_upper = Some(mean + BAND * variance.sqrt());
-            indicators.bollinger_lower = Some(mean - BAND * variance.sqrt());
+            indicators.bollinger_upper = Some(mean + BAND_DEVIATIONS * variance.sqrt());
+            indicators.bollinger_lower = Some(mean - BAND_DEVIATIONS * variance.sqrt());
         }
         let earlier = before.last().and_then(|last| last.indicators.ema);
-        indicators.ema = earlier.map(|earlier| smoothed(earlier, self.close, AVERAGE)).or(indicators.sma);
-        let earlier = window(before, MOMENTUM).map(|points| points[0].close);
+        indicators.ema = earlier.map(|earlier| smoothed(earlier, self.close, AVERAGE_BARS)).or(indicators.sma);
+        let earlier = window(before, MOMENTUM_BARS).map(|points| points[0].close);
         indicators.momentum = earlier.map(|earlier| self.close - earlier);
     }
 
     fn rsi(&mut self, before: &[Self]) {
         let Some(last) = before.last() else { return };
-        let of = |change: f64| (change.max(0.0), (-change).max(0.0));
-        let (rise, fall) = of(self.close - last.close);
+        let split = |change: f64| (change.max(0.0), (-change).max(0.0));
+        let (rise, fall) = split(self.close - last.close);
         let means = match (last.carried.rises, last.carried.falls) {
             (Some(rises), Some(falls)) => {
-                let wilder = |mean: f64, new: f64| (mean * (RSI - 1) as f64 + new) / RSI as f64;
+                let wilder = |mean: f64, new: f64| (mean * (RSI_CHANGES - 1) as f64 + new) / RSI_CHANGES as f64;
                 Some((wilder(rises, rise), wilder(falls, fall)))
             }
-            _ => window(before, RSI).map(|points| {
-                let changes = points.windows(2).map(|pair| of(pair[1].close - pair[0].close)).chain([(rise, fall)]);
+            _ => window(before, RSI_CHANGES).map(|points| {
+                let changes = points.windows(2).map(|pair| split(pair[1].close - pair[0].close)).chain([(rise, fall)]);
                 let (rises, falls) = changes.fold((0.0, 0.0), |sum, change| (sum.0 + change.0, sum.1 + change.1));
-                (rises / RSI as f64, falls / RSI as f64)
+                (rises / RSI_CHANGES as f64, falls / RSI_CHANGES as f64)
             }),
         };
         let Some((rises, falls)) = means else { return };
@@ -183,17 +185,19 @@ impl Point {
         self.indicators.rsi = (rises + falls > 0.0).then(|| 100.0 * (rises / (rises + falls)));
     }
 
-    /// TA-Lib seeds both averages at the same bar, the first at which the slow one is defined.
+    /// As in TA-Lib, both averages begin at the same bar, the first at which the slow one is defined.
     fn macd(&mut self, before: &[Self]) {
         let carried = before.last().map_or((None, None), |last| (last.carried.fast, last.carried.slow));
         let (fast, slow) = match carried {
-            (Some(fast), Some(slow)) => (smoothed(fast, self.close, MACD_FAST), smoothed(slow, self.close, MACD_SLOW)),
+            (Some(fast), Some(slow)) => {
+                (smoothed(fast, self.close, MACD_FAST_BARS), smoothed(slow, self.close, MACD_SLOW_BARS))
+            }
             _ => {
                 let mean = |bars: usize| {
                     let closes = window(before, bars - 1)?.iter().map(|point| point.close).chain([self.close]);
                     Some(closes.sum::<f64>() / bars as f64)
                 };
-                let (Some(fast), Some(slow)) = (mean(MACD_FAST), mean(MACD_SLOW)) else { return };
+                let (Some(fast), Some(slow)) = (mean(MACD_FAST_BARS), mean(MACD_SLOW_BARS)) else { return };
                 (fast, slow)
             }
         };
@@ -202,11 +206,11 @@ impl Point {
         let earlier = before.last().and_then(|last| last.indicators.macd_signal);
         let seed = || {
             let difference = |point: &Self| Some(point.carried.fast? - point.carried.slow?);
-            let points = window(before, MACD_SIGNAL - 1)?.iter().map(difference);
+            let points = window(before, MACD_SIGNAL_VALUES - 1)?.iter().map(difference);
             let sum = points.chain([Some(macd)]).sum::<Option<f64>>()?;
-            Some(sum / MACD_SIGNAL as f64)
+            Some(sum / MACD_SIGNAL_VALUES as f64)
         };
-        let signal = earlier.map(|earlier| smoothed(earlier, macd, MACD_SIGNAL)).or_else(seed);
+        let signal = earlier.map(|earlier| smoothed(earlier, macd, MACD_SIGNAL_VALUES)).or_else(seed);
         self.indicators.macd = signal.map(|_| macd);
         self.indicators.macd_signal = signal;
         self.indicators.macd_histogram = signal.map(|signal| macd - signal);
@@ -235,17 +239,17 @@ impl Point {
     fn returns(&mut self, before: &[Self], last: Option<&Self>) {
         let Some(last) = last else { return };
         let log_return = (self.close / last.close).ln();
-        let compared = before[before.len().saturating_sub(COMPARED)..].iter();
+        let compared = before[before.len().saturating_sub(COMPARED_BARS)..].iter();
         let others: Vec<f64> = compared.filter_map(|point| point.indicators.log_return).collect();
-        let volatility = window(before, VOLATILITY - 1).and_then(|points| {
+        let volatility = window(before, VOLATILITY_RETURNS - 1).and_then(|points| {
             let returns = points.iter().map(|point| point.indicators.log_return).chain([Some(log_return)]);
             returns.map(|one| one.map(|one| one * one)).sum::<Option<f64>>()
         });
         self.indicators.log_return = Some(log_return);
         self.indicators.realized_volatility = volatility.map(f64::sqrt);
-        if others.len() >= FEWEST_COMPARED {
+        if others.len() >= FEWEST_COMPARED_RETURNS {
             self.indicators.robust_z = robust_z(log_return, others);
-            self.indicators.is_anomaly = self.indicators.robust_z.map(|z| z.abs() > ANOMALY);
+            self.indicators.is_anomaly = self.indicators.robust_z.map(|z| z.abs() > ANOMALY_Z);
         }
     }
 }

@@ -33,24 +33,24 @@ pub use placement::session_of;
 pub use series::{MAX_BARS_LATE, Put, RESTORED_POINTS, Series};
 
 /// Bars of the simple and the exponential average and of the Bollinger bands.
-pub const AVERAGE: usize = 20;
+pub const AVERAGE_BARS: usize = 20;
 /// Standard deviations from the average to a Bollinger band.
-pub const BAND: f64 = 2.0;
+pub const BAND_DEVIATIONS: f64 = 2.0;
 /// Changes of the close that the first value of RSI is made of; later ones are smoothed as Wilder does.
-pub const RSI: usize = 14;
+pub const RSI_CHANGES: usize = 14;
 /// Bars of MACD's fast average.
-pub const MACD_FAST: usize = 12;
+pub const MACD_FAST_BARS: usize = 12;
 /// Bars of MACD's slow average.
-pub const MACD_SLOW: usize = 26;
+pub const MACD_SLOW_BARS: usize = 26;
 /// Values of MACD that the signal is the average of.
-pub const MACD_SIGNAL: usize = 9;
+pub const MACD_SIGNAL_VALUES: usize = 9;
 /// Bars over which momentum is measured.
-pub const MOMENTUM: usize = 10;
+pub const MOMENTUM_BARS: usize = 10;
 /// Returns of which realized volatility is made.
-pub const VOLATILITY: usize = 30;
-/// A bar's return is compared with those of this number of bars before it.
-pub const COMPARED: usize = 60;
+pub const VOLATILITY_RETURNS: usize = 30;
+/// Number of bars before a bar whose returns its return is compared with.
+pub const COMPARED_BARS: usize = 60;
 /// The fewest returns that a return is compared with.
-pub const FEWEST_COMPARED: usize = 30;
+pub const FEWEST_COMPARED_RETURNS: usize = 30;
 /// Robust standard deviations from the median beyond which a return is an anomaly.
-pub const ANOMALY: f64 = 3.0;
+pub const ANOMALY_Z: f64 = 3.0;

@@ -2,7 +2,7 @@
 
 /// What the median absolute deviation of a normal distribution is multiplied by to give its standard deviation:
 /// 1 / Φ⁻¹(3/4).
-const NORMAL: f64 = 1.482_602_218_505_602;
+const MAD_TO_DEVIATION: f64 = 1.482_602_218_505_602;
 
 /// The middle of some values, or the mean of the two in the middle. Orders the values; `None` if there are none.
 fn median(values: &mut [f64]) -> Option<f64> {
@@ -16,12 +16,12 @@ fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// The distance of `value` from the median of `others`, in units of their median absolute deviation scaled to a standard
-/// deviation. `None` if more than half of the others are equal, because then there is no scale.
+/// deviation. `None` without others, and if more than half of them are equal, because then there is no scale.
 pub(crate) fn robust_z(value: f64, mut others: Vec<f64>) -> Option<f64> {
     let center = median(&mut others)?;
     others.iter_mut().for_each(|other| *other = (*other - center).abs());
     let deviation = median(&mut others)?;
-    let z = (value - center) / (NORMAL * deviation);
+    let z = (value - center) / (MAD_TO_DEVIATION * deviation);
     (deviation > 0.0 && z.is_finite()).then_some(z)
 }
 
@@ -33,8 +33,8 @@ mod tests {
     fn one_large_value_moves_neither_center_nor_scale() {
         // Median 3, deviations 2 1 0 1 97: median 1.
         let z = robust_z(6.0, vec![1.0, 2.0, 3.0, 4.0, 100.0]);
-        assert_eq!(z, Some(3.0 / NORMAL));
-        assert_eq!(robust_z(6.0, vec![4.0, 1.0, 2.0, 3.0]), Some(3.5 / NORMAL), "the mean of the middle two");
+        assert_eq!(z, Some(3.0 / MAD_TO_DEVIATION));
+        assert_eq!(robust_z(6.0, vec![4.0, 1.0, 2.0, 3.0]), Some(3.5 / MAD_TO_DEVIATION), "the mean of the middle two");
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! The newest bars of one symbol and width, in order of time.
 
 use crate::compute::{Carried, Indicators, Point, Step};
-use crate::{COMPARED, session_of};
+use crate::{COMPARED_BARS, session_of};
 use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
 
 /// A bar is too late, or corrected too late, if more than this many bars of the series have started after it.
 pub const MAX_BARS_LATE: usize = 60;
 /// Number of points that a series is restored from: those that a late bar changes, and those they depend on.
-pub const RESTORED_POINTS: usize = COMPARED + MAX_BARS_LATE + 1;
-/// Points are dropped in batches of this size.
-const SLACK: usize = 16;
+pub const RESTORED_POINTS: usize = COMPARED_BARS + MAX_BARS_LATE + 1;
+/// Old points are dropped when there are more than this many, because dropping some moves all that stay.
+const DROPPED_AT_ONCE: usize = 16;
 
-/// What became of a bar.
+/// Whether a series took a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// It is part of the series, or the series has a later version of it.
@@ -26,7 +26,7 @@ pub enum Put {
     Known,
 }
 
-/// The newest bars of one symbol and width, in order of time.
+/// The newest bars of one symbol and width, in order of time, with their indicators.
 #[derive(Debug, Clone)]
 pub struct Series {
     calendar: &'static Calendar,
@@ -90,7 +90,7 @@ impl Series {
         let Some(first) = self.changed.take() else { return Vec::new() };
         for place in first..self.points.len() {
             let step = Step {
-                before: &self.points[place.saturating_sub(COMPARED)..place],
+                before: &self.points[place.saturating_sub(COMPARED_BARS)..place],
                 point: self.points[place],
                 width_s: self.width_s,
                 session: self.sessions[place],
@@ -100,7 +100,7 @@ impl Series {
             self.points[place] = step.computed();
         }
         let changed = self.points[first..].to_vec();
-        if self.points.len() > RESTORED_POINTS + SLACK {
+        if self.points.len() > RESTORED_POINTS + DROPPED_AT_ONCE {
             let old = self.points.len() - RESTORED_POINTS;
             self.points.drain(..old);
             self.sessions.drain(..old);
