@@ -35,7 +35,7 @@ impl Holding {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct StoredAction {
+struct HeldAction {
     kind: ActionKind,
     /// It is a dividend in another currency than the prices are in.
     is_foreign: bool,
@@ -68,7 +68,7 @@ type Key = (usize, Date, bool, String);
 /// Actions by the first session they are in effect in.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
-    actions: BTreeMap<Key, StoredAction>,
+    actions: BTreeMap<Key, HeldAction>,
     generation: u64,
 }
 
@@ -80,7 +80,7 @@ impl Actions {
         self.generation += 1;
         let is_split = matches!(action.kind, ActionKind::Split { .. });
         let is_foreign = is_foreign(&action.symbol, &action.kind);
-        let new = StoredAction { kind: action.kind, is_foreign, received_at: action.received_at.into(), offset };
+        let new = HeldAction { kind: action.kind, is_foreign, received_at: action.received_at.into(), offset };
         let key = (session, action.ex_date, is_split, action.id);
         let Some(known) = self.actions.get_mut(&key) else {
             self.actions.insert(key, new);
@@ -101,7 +101,7 @@ impl Actions {
         self.generation
     }
 
-    fn within(&self, first: usize, last: usize) -> impl Iterator<Item = &StoredAction> {
+    fn within(&self, first: usize, last: usize) -> impl Iterator<Item = &HeldAction> {
         self.actions
             .range((first, Date::MIN, false, String::new())..)
             .take_while(move |(key, _)| key.0 <= last)

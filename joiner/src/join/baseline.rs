@@ -13,23 +13,24 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Baseline {
     pub model: Option<MarketModel>,
-    /// The sessions with a first and a last price, the latest first.
-    sessions: Vec<Priced>,
+    /// The sessions that have prices, the latest first.
+    sessions: Vec<PricedSession>,
     has_nights: bool,
     /// What [`Baseline::scales`] gives unless the night before the entry looks like a split, for one generation of the
     /// actions.
     scales: Option<(u64, Vec<(usize, f64)>)>,
 }
 
+/// A session with its first and its last visible price.
 #[derive(Debug, Clone, Copy)]
-struct Priced {
+struct PricedSession {
     session: usize,
     first: f64,
     last: f64,
 }
 
 impl Baseline {
-    /// Looks at these sessions before an entry's. `benchmark` has the benchmark's bars of the entry's width. Where the
+    /// The baseline of an entry from `sessions`, which are before the entry's. `benchmark` has the benchmark's bars of the entry's width. Where the
     /// market has no nights, prices do not jump by splits.
     pub fn new(
         entry: &Entry<'_>,
@@ -45,7 +46,7 @@ impl Baseline {
             let visible = |&i: &usize| bars.is_visible(i, visibility);
             let first = (0..bars.len()).find(visible)?;
             let last = (0..bars.len()).rev().filter(visible).find_map(|i| bars.close(i))?;
-            Some(Priced { session, first: bars.open(first).or(bars.close(first))?, last })
+            Some(PricedSession { session, first: bars.open(first).or(bars.close(first))?, last })
         };
         Self {
             model: benchmark.and_then(|benchmark| {
@@ -70,7 +71,7 @@ impl Baseline {
         held: impl Fn(usize, usize) -> Holding,
     ) -> &[(usize, f64)] {
         let has_nights = self.has_nights;
-        let is_split = |before: Priced, later: usize, first: f64| {
+        let is_split = |before: PricedSession, later: usize, first: f64| {
             has_nights && Night::new(held(before.session, later), before.last, first, None).kind == NightKind::Split
         };
         let Some(&latest) = self.sessions.first() else { return &[] };
@@ -81,7 +82,7 @@ impl Baseline {
         if *known != generation {
             let nights = self.sessions.windows(2).take_while(|pair| !is_split(pair[1], pair[0].session, pair[0].first));
             let sessions = 1 + nights.count();
-            let shares = |priced: &Priced| (priced.session, held(priced.session, entry_session).shares);
+            let shares = |priced: &PricedSession| (priced.session, held(priced.session, entry_session).shares);
             *scales = self.sessions[..sessions].iter().map(shares).collect();
             *known = generation;
         }

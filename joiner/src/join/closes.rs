@@ -100,7 +100,7 @@ impl SessionCloses {
         let benchmark = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
         let mut sessions = tape.sessions();
         let calendar = own_market.calendar().sessions();
-        sessions.retain(|&session, _| calendar.get(session).is_some_and(|of| self.newest >= of.close.into()));
+        sessions.retain(|&number, _| calendar.get(number).is_some_and(|session| self.newest >= session.close.into()));
         let mut returns = BTreeMap::new();
         for (&session, prices) in &sessions {
             let before = session.checked_sub(1).and_then(|before| sessions.get(&before));

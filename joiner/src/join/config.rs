@@ -44,7 +44,7 @@ pub struct JoinConfig {
     pub possible_splits: PossibleSplits,
 }
 
-/// What becomes of outcomes across a night that looks like a split.
+/// What happens to outcomes across a night that looks like a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PossibleSplits {
@@ -54,7 +54,7 @@ pub enum PossibleSplits {
     Keep,
 }
 
-/// A session's bars must be beyond correction when the next session opens, for market models are computed then. The
+/// A session's bars must be beyond correction when the next session opens, because market models are computed then. The
 /// shortest night is from 17:30 to 9:00. Where there is no night, the models do without the session before.
 const MAX_LATENESS: Duration = Duration::from_secs(12 * 3600);
 

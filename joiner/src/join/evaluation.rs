@@ -25,7 +25,7 @@ use super::mention::{Lateness, MentionRevision};
 use super::overnight::Nights;
 use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
 use super::state::Cause;
-use super::tape::{Bars, Instrument, Source, Visibility};
+use super::tape::{BarRef, Bars, Instrument, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
@@ -91,7 +91,7 @@ pub(super) struct Traces {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reached {
     /// The entry that they were measured from: bar width in seconds, bar, and bits of the price.
-    measured_from: Option<(u32, Source, u64)>,
+    measured_from: Option<(u32, BarRef, u64)>,
     horizons: usize,
     traces: Traces,
 }
@@ -138,7 +138,7 @@ pub(super) struct Entry<'a> {
     pub width_s: u32,
     pub bars: &'a Bars,
     pub price: f64,
-    pub bar: Source,
+    pub bar: BarRef,
     pub volume: f64,
     pub visibility: Visibility,
 }
@@ -150,7 +150,7 @@ impl Entry<'_> {
 }
 
 impl Traces {
-    pub fn depend_on_record(&mut self, bar: &Source) {
+    pub fn depend_on_record(&mut self, bar: &BarRef) {
         self.bars_end = self.bars_end.max(bar.offset + 1);
     }
 
@@ -273,7 +273,7 @@ impl<'a> EvalContext<'a> {
     }
 
     /// Notes that the row uses a bar: it depends on the bar's record and on the watermark that made the bar visible.
-    pub(super) fn depend_on(&self, bar: &Source, out: &mut Evaluation) {
+    pub(super) fn depend_on(&self, bar: &BarRef, out: &mut Evaluation) {
         out.traces.depend_on_record(bar);
         out.complete_until = out.complete_until.max(bar.end);
     }
@@ -395,7 +395,7 @@ impl<'a> EvalContext<'a> {
         &self,
         entry: &Entry<'_>,
         nights: Option<Nights>,
-        benchmark_entry: Option<(f64, Source)>,
+        benchmark_entry: Option<(f64, BarRef)>,
         last: Option<&Evaluation>,
         out: &mut Evaluation,
     ) {
@@ -428,7 +428,7 @@ impl<'a> EvalContext<'a> {
         i: usize,
         entry: &Entry<'_>,
         nights: Option<Nights>,
-        benchmark_entry: Option<(f64, Source)>,
+        benchmark_entry: Option<(f64, BarRef)>,
         out: &mut Evaluation,
     ) {
         let Some(exit) = self.exit(Horizon::ALL[i], entry, nights, out) else { return };
@@ -485,7 +485,8 @@ impl<'a> EvalContext<'a> {
         let mut all = self.symbol.into_iter().chain(self.market_halts);
         // The row depends on the halts of its whole window, as on the actions: a late bar can make the entry, and so
         // the end of what the row covers, earlier, and the row's version must not decrease then.
-        out.halts_end = all.clone().map(|of| of.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
-        out.quality.halted = all.any(|of| of.is_halted(oldest, window.available, until));
+        out.halts_end =
+            all.clone().map(|instrument| instrument.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
+        out.quality.halted = all.any(|instrument| instrument.is_halted(oldest, window.available, until));
     }
 }

@@ -51,7 +51,7 @@ impl Row {
     }
 }
 
-/// Makes room for another row. Grows by a quarter, because doubling, as `Vec` does, would leave much memory unused.
+/// Reserves memory for another row. Grows by a quarter, because doubling, as `Vec` does, would leave much memory unused.
 fn reserve(rows: &mut Vec<Row>) {
     if rows.len() == rows.capacity() {
         rows.reserve_exact((rows.len() / 4).max(8));

@@ -17,8 +17,8 @@ impl EvalContext<'_> {
         // The entry is in the second session: nothing was traded in the rest of the first.
         let untraded = if rolled_over { first.trading(prices.first_minute, first.close).whole(width) } else { 0 };
         let (mut all, mut expected) = (untraded, untraded);
-        let of = |session: SessionBounds, from| session.stretches(from).map(move |stretch| (session, stretch));
-        for (session, (from, end)) in of(entry.session, from).chain(of(entry.next, entry.next.open)) {
+        let stretches = |session: SessionBounds, from| session.stretches(from).map(move |stretch| (session, stretch));
+        for (session, (from, end)) in stretches(entry.session, from).chain(stretches(entry.next, entry.next.open)) {
             let until = until.min(end);
             let bars = entry.bars.in_session(session.index);
             let coverage = bars.map(|bars| bars.coverage(from, until, width, entry.visibility));

@@ -3,7 +3,7 @@
 use super::evaluation::{Entry, EvalContext, Evaluation};
 use super::overnight::Nights;
 use super::placement::{DAY_S, auction_end};
-use super::tape::{Bars, Source, Visibility};
+use super::tape::{BarRef, Bars, Visibility};
 use super::time::{EventTime, Span};
 use super::window::{SessionBounds, next_minute, stale_after};
 use tapewire_core::Horizon;
@@ -19,7 +19,7 @@ pub(super) struct Exit {
 /// What is known of a session's opening price.
 enum Opening {
     /// The first bar's open.
-    Price(f64, Source),
+    Price(f64, BarRef),
     /// The bar that holds the opening price starts before the session does, so the bar's open may be another price.
     Unknown,
     /// No bar yet.
@@ -97,7 +97,7 @@ impl<'a> EvalContext<'a> {
         let stale_after = stale_after(self.config, entry.width_s);
         let (price, bar) = entry.bars.last_within(session.index, from, due, entry.visibility)?;
         self.depend_on(&bar, out);
-        let age = |bar: &Source| session.trading(bar.end, due);
+        let age = |bar: &BarRef| session.trading(bar.end, due);
         if age(&bar) > stale_after {
             out.traces.stale = true;
             return None;
@@ -198,7 +198,7 @@ impl<'a> EvalContext<'a> {
         self.benchmark?.bars.get(&entry.width_s)
     }
 
-    fn benchmark_price(&self, found: Option<(f64, Source)>, out: &mut Evaluation) -> Option<f64> {
+    fn benchmark_price(&self, found: Option<(f64, BarRef)>, out: &mut Evaluation) -> Option<f64> {
         let (price, bar) = found?;
         self.depend_on(&bar, out);
         Some(price)

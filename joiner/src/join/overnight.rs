@@ -184,7 +184,7 @@ impl EvalContext<'_> {
     ) -> Option<f64> {
         let in_session = bars.in_session(session.index).and_then(|bars| {
             let first = (0..bars.len()).find(|&i| bars.is_visible(i, visibility))?;
-            Some((bars.open(first).or(bars.close(first))?, bars.source(first)))
+            Some((bars.open(first).or(bars.close(first))?, bars.bar_ref(first)))
         });
         let (price, bar) = in_session.or_else(|| bars.auction(session.index, visibility))?;
         self.depend_on(&bar, out);

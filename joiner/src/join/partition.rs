@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::{Impact, Run};
 
-/// A replay without bars and without a record for this number of records of `bars` is taken to be over. Such is what the
-/// worker sent again after a replay was over: its tape will never come, and its mentions would hold the rewind point of
-/// `sentiment` back forever. The number is more than any backlog of `bars`, because news is read sooner than bars are.
+/// A replay without bars and without a record for this number of records of `bars` is taken to be over. It is then what
+/// the worker sent again after the replay had ended: bars will never come, and the mentions would hold the rewind point
+/// of `sentiment` back forever. The number is more than any backlog of `bars`, because news is read sooner than bars are.
 ///
 /// A replay with bars is never taken to be over: they may have been sent long before the worker gets to its news, and a
 /// backfill waits for days for the quota of a source.
@@ -48,7 +48,7 @@ pub struct Partition {
     /// The next offsets to read.
     next: PerTopic<u64>,
     rebuilding: bool,
-    /// Whether a replay has ended whose state is still in memory, for its halts and actions may be unread.
+    /// Whether a replay has ended whose state is still in memory, because its halts and actions may be unread.
     has_ended: bool,
 }
 
@@ -77,8 +77,7 @@ impl Partition {
         i64::try_from(start).expect("at most the committed offset")
     }
 
-    /// Moves past a record, whatever it holds, and applies its event, if it has one for the join. Returns the rows
-    /// that changed.
+    /// Notes that a record was read, and applies its event, if it has one for the join. Returns the rows that changed.
     ///
     /// # Errors
     /// As [`State::step`].

@@ -16,7 +16,7 @@
 //! All others, such as those of pre-market and after hours, are outside: they have no price of a regular session.
 
 use super::JoinConfig;
-use super::tape::Source;
+use super::tape::BarRef;
 use super::time::{EventTime, Span};
 use super::window::{SessionBounds, allowed_lateness};
 use tapewire_core::Bar;
@@ -69,7 +69,7 @@ pub(super) fn auction_end(config: &JoinConfig, session: &SessionBounds, width_s:
 
 /// Whether the close of a session's last bar may be the price of a closing auction after the close: the bar was cut at the
 /// close, and without the cut it would end after the auction has begun.
-pub(super) fn may_hold_auction(session: &SessionBounds, bar: Source, width_s: u32) -> bool {
+pub(super) fn may_hold_auction(session: &SessionBounds, bar: BarRef, width_s: u32) -> bool {
     let begins_before = |end| session.auction.is_some_and(|(first, _)| session.close < first && first < end);
     bar.end == session.close && begins_before(bar.start + Span::from_secs(width_s))
 }
@@ -82,55 +82,23 @@ pub(super) fn place(
     calendar: &'static Calendar,
     config: &JoinConfig,
 ) -> Option<Placement> {
-    let (start, end) = (EventTime::from(bar.start), EventTime::from(bar.end()));
-    let lateness = allowed_lateness(config);
-    let outside = |session: usize| Placement::Outside { session, end };
-    let within = |session: &Session, has_open: bool, has_close: bool| {
-        let bounds = SessionBounds::new(session);
-        let (start, end) = (start.max(bounds.open), end.min(bounds.close));
-        Placement::Session(Placed { session: bounds.index, start, end, has_open, has_close, deadline: end + lateness })
-    };
     let opened = match near.filter(|session| session.contains(bar.start)) {
         Some(session) => session,
         None => calendar.last_opened(bar.start)?,
     };
     if bar.width_s > DAY_S {
-        return Some(outside(opened.index));
+        return Some(outside(bar, opened));
     }
-    let bounds = SessionBounds::new(opened);
-    let is_round_the_clock = calendar.market().is_round_the_clock();
+    let lateness = allowed_lateness(config);
     if bar.width_s == DAY_S {
-        // If a day begins at another moment, such as the close, nothing tells which prices its bar has.
-        let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
-        let Some(day) = day else { return Some(outside(opened.index)) };
-        let session = SessionBounds::new(day);
-        return Some(Placement::Session(Placed {
-            session: session.index,
-            // Monday's session of currencies opens on Sunday evening, but its daily bar starts at midnight.
-            start: if is_round_the_clock { session.open.max(start) } else { session.open },
-            end: session.close,
-            has_open: true,
-            has_close: true,
-            deadline: session.close + lateness,
-        }));
+        return Some(place_day(bar, opened, calendar, lateness));
     }
+    let is_round_the_clock = calendar.market().is_round_the_clock();
     if opened.contains(bar.start) {
-        if let Some(resumes) = opened.pause_at(bar.start).map(EventTime::from) {
-            let is_within = resumes < end && end <= bounds.close;
-            let placed = Placed {
-                session: bounds.index,
-                start: resumes,
-                end,
-                has_open: false,
-                has_close: true,
-                deadline: end + lateness,
-            };
-            return Some(if is_within { Placement::Session(placed) } else { outside(opened.index) });
-        }
-        let is_whole = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
-        let cut_at_close = is_whole && !is_round_the_clock;
-        return Some(within(opened, true, end <= bounds.close || cut_at_close));
+        return Some(place_in_session(bar, opened, is_round_the_clock, lateness));
     }
+    let (start, end) = (EventTime::from(bar.start), EventTime::from(bar.end()));
+    let bounds = SessionBounds::new(opened);
     if let Some((first, last)) = bounds.auction
         && bounds.close <= start
         && start <= last
@@ -149,7 +117,57 @@ pub(super) fn place(
     }
     let next = calendar.next(opened)?;
     let opens_within = EventTime::from(next.open) < end && end <= EventTime::from(next.close);
-    Some(if opens_within { within(next, false, true) } else { outside(opened.index) })
+    Some(if opens_within { cut_to(next, bar, false, true, lateness) } else { outside(bar, opened) })
+}
+
+/// A bar of one day: the session of its date. If the day begins at another moment than a midnight or the open, such as
+/// the close, nothing tells which prices its bar has.
+fn place_day(bar: &Bar, opened: &'static Session, calendar: &'static Calendar, lateness: Span) -> Placement {
+    let day = Some(opened).filter(|session| session.open == bar.start).or_else(|| calendar.day_from(bar.start));
+    let Some(day) = day else { return outside(bar, opened) };
+    let session = SessionBounds::new(day);
+    Placement::Session(Placed {
+        session: session.index,
+        // Monday's session of currencies opens on Sunday evening, but its daily bar starts at midnight.
+        start: if calendar.market().is_round_the_clock() { session.open.max(bar.start.into()) } else { session.open },
+        end: session.close,
+        has_open: true,
+        has_close: true,
+        deadline: session.close + lateness,
+    })
+}
+
+/// A bar, of less than a day, that starts in a session or in its break.
+fn place_in_session(bar: &Bar, session: &Session, is_round_the_clock: bool, lateness: Span) -> Placement {
+    let (start, end) = (EventTime::from(bar.start), EventTime::from(bar.end()));
+    let bounds = SessionBounds::new(session);
+    if let Some(resumes) = session.pause_at(bar.start).map(EventTime::from) {
+        let is_within = resumes < end && end <= bounds.close;
+        let placed = Placed {
+            session: bounds.index,
+            start: resumes,
+            end,
+            has_open: false,
+            has_close: true,
+            deadline: end + lateness,
+        };
+        return if is_within { Placement::Session(placed) } else { outside(bar, session) };
+    }
+    let is_whole = (start - bounds.open).is_multiple_of(Span::from_secs(bar.width_s));
+    let cut_at_close = is_whole && !is_round_the_clock;
+    cut_to(session, bar, true, end <= bounds.close || cut_at_close, lateness)
+}
+
+/// The part of a bar that is within a session.
+fn cut_to(session: &Session, bar: &Bar, has_open: bool, has_close: bool, lateness: Span) -> Placement {
+    let bounds = SessionBounds::new(session);
+    let (start, end) = (bounds.open.max(bar.start.into()), bounds.close.min(bar.end().into()));
+    Placement::Session(Placed { session: bounds.index, start, end, has_open, has_close, deadline: end + lateness })
+}
+
+/// A bar that is in no session; `opened` is the last that had opened when it started.
+fn outside(bar: &Bar, opened: &Session) -> Placement {
+    Placement::Outside { session: opened.index, end: bar.end().into() }
 }
 
 #[cfg(test)]
@@ -262,7 +280,7 @@ mod tests {
             let session = SessionBounds::new(market.calendar().on("2025-05-13".parse().unwrap()).unwrap());
             let start = EventTime::from(at(&format!("2025-05-13T{start}Z")));
             let end = (start + Span::from_secs(width_s)).min(session.close);
-            let bar = Source { start, end, offset: 0 };
+            let bar = BarRef { start, end, offset: 0 };
             assert_eq!(may_hold_auction(&session, bar, width_s), holds, "{market} {start:?} {width_s}");
         }
     }

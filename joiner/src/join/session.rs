@@ -8,7 +8,7 @@
 
 use super::grid::{Exception, Grid, Row};
 use super::packed::{Numbers, Packed};
-use super::tape::{HeldBar, Source, Visibility};
+use super::tape::{BarRef, HeldBar, Visibility};
 use super::time::{EventTime, Span};
 
 /// The bars of one width in one session, by start.
@@ -69,9 +69,8 @@ impl SessionBars {
         }
     }
 
-    /// Puts the bars into columns. `is_settled` if none of them can be corrected any more: when they were received then
-    /// makes no difference, and is not kept.
-    /// Returns the room that they were in.
+    /// Puts the bars into columns, and returns the emptied vector of their rows, to be used again. `is_settled` if none of
+    /// the bars can be corrected any more: when they were received then makes no difference, and is not kept.
     pub fn pack(&mut self, is_settled: bool) -> Option<Vec<Row>> {
         let Self::Grid(grid, rows) = self else { return None };
         let of_row = |row: &Row| {
@@ -80,19 +79,19 @@ impl SessionBars {
         };
         let packed = Packed::new(&rows.iter().map(of_row).collect::<Vec<_>>());
         let grid = grid.take();
-        let mut room = std::mem::take(rows);
-        room.clear();
+        let mut emptied = std::mem::take(rows);
+        emptied.clear();
         *self = Self::Packed(grid, Box::new(packed));
-        Some(room)
+        Some(emptied)
     }
 
-    /// Takes the room of another session that is as long.
-    pub fn use_room(&mut self, mut room: Vec<Row>) {
+    /// Moves the rows into a vector that another session has emptied: it is as long, so it need not grow any more.
+    pub fn move_into(&mut self, mut emptied: Vec<Row>) {
         if let Self::Grid(_, rows) = self
-            && rows.capacity() < room.capacity()
+            && rows.capacity() < emptied.capacity()
         {
-            room.append(rows);
-            *rows = room;
+            emptied.append(rows);
+            *rows = emptied;
         }
     }
 
@@ -122,15 +121,15 @@ impl SessionBars {
         }
     }
 
-    /// Where the prices at an index are from.
-    pub fn source(&self, i: usize) -> Source {
+    /// Which bar is at an index.
+    pub fn bar_ref(&self, i: usize) -> BarRef {
         let (grid, slot, offset) = match self {
-            Self::Plain(bars) => return Source::from(&bars[i]),
+            Self::Plain(bars) => return BarRef::from(&bars[i]),
             Self::Grid(grid, rows) => (grid, rows[i].slot(), rows[i].offset()),
             Self::Packed(grid, packed) => (grid, packed.slot(i), packed.offset(i)),
         };
         let start = grid.start(slot);
-        Source { start, end: start + grid.width, offset }
+        BarRef { start, end: start + grid.width, offset }
     }
 
     /// The bar at an index.
@@ -388,7 +387,7 @@ mod tests {
                 }
                 for i in 0..reference.len() {
                     let bar = reference.bar(i);
-                    prop_assert_eq!(bars.source(i), Source::from(&bar));
+                    prop_assert_eq!(bars.bar_ref(i), BarRef::from(&bar));
                     prop_assert_eq!((bars.start(i), bars.end(i)), (bar.start, bar.end));
                     prop_assert_eq!((bars.open(i), bars.close(i), bars.volume(i)), (bar.open, bar.close, bar.volume));
                     prop_assert_eq!(bars.visible_from(i), bar.visible_from);

@@ -6,7 +6,7 @@ use super::inputs::{JoinEvent, PerTopic};
 use super::market::BenchmarkCloses;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
 use super::placement::{DAY_S, Placed, Placement, place};
-use super::tape::{Bars, HeldBar, Instrument, StoredHalt};
+use super::tape::{Bars, HeldBar, HeldHalt, Instrument};
 use super::time::EventTime;
 use super::tracker::{WatermarkHistory, WatermarkTracker};
 use super::window::{EventWindow, allowed_lateness};
@@ -246,7 +246,7 @@ impl State {
         }
         let low = self.history.low();
         let is_late = low >= placed.deadline;
-        let stored = HeldBar {
+        let held = HeldBar {
             start,
             end,
             printed_start: if bar.width_s == DAY_S { start } else { bar.start.into() },
@@ -263,7 +263,7 @@ impl State {
         let add = |instrument: &mut Instrument| {
             let bars = instrument.bars.entry(bar.width_s).or_default();
             bars.settle(settled);
-            insert(bars, session, stored)
+            insert(bars, session, held)
         };
         // Almost every bar's symbol is known, and looking for it once is enough.
         let changed = match self.symbols.get_mut(&bar.symbol) {
@@ -357,9 +357,9 @@ impl State {
             }
             self.eviction.keep_halts_from(session, offset);
         }
-        let stored = StoredHalt { halted: halt.halted, received_at: halt.received_at.into(), offset };
+        let held = HeldHalt { halted: halt.halted, received_at: halt.received_at.into(), offset };
         let symbol = self.symbols.entry(halt.symbol.clone()).or_default();
-        if symbol.insert_halt(halt.at.into(), stored) {
+        if symbol.insert_halt(halt.at.into(), held) {
             let changed: Vec<u64> = match Market::of_symbol(&halt.symbol) {
                 Some(market) => self.mentions_of(market),
                 None => symbol.mentions.iter().copied().collect(),

@@ -61,9 +61,9 @@ impl HeldBar {
     }
 }
 
-/// Where a price is from.
+/// The bar that a price is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct BarRef {
     /// [`HeldBar::start`].
     pub start: EventTime,
     /// [`HeldBar::end`].
@@ -72,7 +72,7 @@ pub(super) struct Source {
     pub offset: u64,
 }
 
-impl From<&HeldBar> for Source {
+impl From<&HeldBar> for BarRef {
     fn from(bar: &HeldBar) -> Self {
         Self { start: bar.start, end: bar.end, offset: bar.offset }
     }
@@ -143,7 +143,7 @@ impl Bars {
         for (_, bars) in before {
             let end = bars.len().checked_sub(1).map_or(EventTime::MIN, |last| bars.end(last));
             if let Some(rows) = bars.pack(end <= self.settled) {
-                newest.use_room(rows);
+                newest.move_into(rows);
             }
         }
     }
@@ -166,15 +166,15 @@ impl Bars {
     }
 
     /// First visible bar with an open that starts at or after `from`, and its open.
-    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, Source)> {
+    pub fn first_from(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, BarRef)> {
         self.entry(session, from, visibility).map(|(open, _, bar)| (open, bar))
     }
 
     /// First visible bar with an open that starts at or after `from`; its open and its volume.
-    pub fn entry(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, f64, Source)> {
+    pub fn entry(&self, session: usize, from: EventTime, visibility: Visibility) -> Option<(f64, f64, BarRef)> {
         let bars = self.in_session(session)?;
         let mut visible = (bars.starting_before(from)..bars.len()).filter(|&i| bars.is_visible(i, visibility));
-        visible.find_map(|i| Some((bars.open(i)?, bars.volume(i), bars.source(i))))
+        visible.find_map(|i| Some((bars.open(i)?, bars.volume(i), bars.bar_ref(i))))
     }
 
     /// Last visible bar with a close that starts at or after `from` and ended at or before `until`, and its close.
@@ -184,26 +184,26 @@ impl Bars {
         from: EventTime,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<(f64, Source)> {
+    ) -> Option<(f64, BarRef)> {
         let bars = self.in_session(session)?;
         let within = (0..bars.ended_by(until)).rev().take_while(|&i| bars.start(i) >= from);
-        within.filter(|&i| bars.is_visible(i, visibility)).find_map(|i| Some((bars.close(i)?, bars.source(i))))
+        within.filter(|&i| bars.is_visible(i, visibility)).find_map(|i| Some((bars.close(i)?, bars.bar_ref(i))))
     }
 
     /// The visible bar with an open that starts at exactly this moment, and its open.
-    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<(f64, Source)> {
+    pub fn starting_at(&self, session: usize, start: EventTime, visibility: Visibility) -> Option<(f64, BarRef)> {
         self.first_from(session, start, visibility).filter(|(_, bar)| bar.start == start)
     }
 
     /// The first visible bar of a session that has no open, because it starts before the session does.
-    pub fn without_open(&self, session: usize, visibility: Visibility) -> Option<Source> {
+    pub fn without_open(&self, session: usize, visibility: Visibility) -> Option<BarRef> {
         let bars = self.in_session(session)?;
         let before = (0..bars.len()).take_while(|&i| bars.open(i).is_none());
-        before.filter(|&i| bars.is_visible(i, visibility)).map(|i| bars.source(i)).next()
+        before.filter(|&i| bars.is_visible(i, visibility)).map(|i| bars.bar_ref(i)).next()
     }
 
     /// The first visible bar that may hold a session's closing auction, and the auction's price.
-    pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, Source)> {
+    pub fn auction(&self, session: usize, visibility: Visibility) -> Option<(f64, BarRef)> {
         let (_, bar) = self.auctions_of(session, session).find(|(_, bar)| visibility.is_visible(bar))?;
         Some((bar.open?, bar.into()))
     }
@@ -221,7 +221,7 @@ impl Bars {
         newest: usize,
         until: EventTime,
         visibility: Visibility,
-    ) -> Option<(usize, f64, Source)> {
+    ) -> Option<(usize, f64, BarRef)> {
         (oldest..=newest).rev().find_map(|session| {
             let auction = self.auction(session, visibility).filter(|(_, bar)| bar.end <= until);
             let (price, bar) = auction.or_else(|| self.last_within(session, EventTime::MIN, until, visibility))?;
@@ -250,9 +250,9 @@ impl Bars {
     }
 }
 
-/// Trading stopped or resumed.
+/// What the join keeps of a halt or a resumption.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct StoredHalt {
+pub(super) struct HeldHalt {
     pub halted: bool,
     pub received_at: EventTime,
     pub offset: u64,
@@ -267,7 +267,7 @@ pub(super) struct Instrument {
     /// after it opened and before the next one did.
     pub outside: BTreeMap<usize, u64>,
     /// Halts by the moment they took effect.
-    pub halts: BTreeMap<EventTime, StoredHalt>,
+    pub halts: BTreeMap<EventTime, HeldHalt>,
     /// Splits and dividends.
     pub actions: Actions,
     /// Mentions in memory, by the offset of their first record.
@@ -287,7 +287,7 @@ impl Instrument {
     }
 
     /// Adds or corrects a halt, by the rules of [`Bars::insert`]. `true` if a row that depends on it can change.
-    pub fn insert_halt(&mut self, at: EventTime, new: StoredHalt) -> bool {
+    pub fn insert_halt(&mut self, at: EventTime, new: HeldHalt) -> bool {
         let Some(known) = self.halts.get_mut(&at) else {
             self.halts.insert(at, new);
             return true;
@@ -398,7 +398,7 @@ mod tests {
         let cut = HeldBar { printed_start: at(-30), end: at(30), open: None, ..bar(0, 7.0, 0, 1) };
         bars.insert(2, cut);
         assert_eq!(bars.first_from(2, at(0), ALL), None);
-        assert_eq!(bars.without_open(2, ALL), Some(Source::from(&cut)));
+        assert_eq!(bars.without_open(2, ALL), Some(BarRef::from(&cut)));
         bars.insert(2, bar(0, 8.0, 0, 2));
         assert_eq!(bars.in_session(2).map(SessionBars::len), Some(2));
         assert_eq!(bars.first_from(2, at(0), ALL).map(|(open, _)| open), Some(1.0));
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn a_halt_lasts_until_trading_resumes() {
         let mut symbol = Instrument::default();
-        let halt = |at, halted, offset| (at, StoredHalt { halted, received_at: at, offset });
+        let halt = |at, halted, offset| (at, HeldHalt { halted, received_at: at, offset });
         for (at, halt) in [halt(at(100), true, 4), halt(at(200), false, 6), halt(at(300), true, 8)] {
             assert!(symbol.insert_halt(at, halt));
         }
