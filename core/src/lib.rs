@@ -37,5 +37,5 @@ pub use record::{
 };
 pub use run::Run;
 pub use symbol::Symbol;
-pub use tape::{Bar, CorporateAction, Halt, Trade, TradeCounts};
+pub use tape::{Bar, BarUpdates, CorporateAction, Halt, Trade};
 pub use watermark::{Watermark, Watermarks};

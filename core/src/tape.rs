@@ -88,11 +88,11 @@ pub struct Trade {
     pub price: f64,
     /// Shares.
     pub size: f64,
-    /// Which values of a bar it counts for.
-    #[serde(default, skip_serializing_if = "TradeCounts::is_everything")]
-    pub counts: TradeCounts,
+    /// Which values of a bar it updates.
+    #[serde(default, skip_serializing_if = "BarUpdates::is_everything")]
+    pub counts: BarUpdates,
     /// The id of an earlier trade of the symbol that this record takes back: that trade never counts. If the trade is
-    /// cancelled and not corrected, this record itself counts for [nothing](TradeCounts::NOTHING).
+    /// cancelled and not corrected, this record itself updates [nothing](BarUpdates::NOTHING).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
     /// When we received it (UTC).
@@ -100,10 +100,10 @@ pub struct Trade {
     pub received_at: Timestamp,
 }
 
-/// Which values of a bar a trade counts for. Exchanges mark trades whose price is not that of the market at their time
+/// Which values of a bar a trade updates. Exchanges mark trades whose price is not that of the market at their time
 /// (odd lots, average prices, late reports) with conditions; a provider's folder knows what its codes mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TradeCounts {
+pub struct BarUpdates {
     /// It may be the first or the last price.
     pub open_close: bool,
     /// It may be the highest or the lowest price.
@@ -112,7 +112,7 @@ pub struct TradeCounts {
     pub volume: bool,
 }
 
-impl TradeCounts {
+impl BarUpdates {
     /// A regular trade.
     pub const EVERYTHING: Self = Self { open_close: true, high_low: true, volume: true };
     /// A record that only takes back another, or repeats a price, such as an exchange's official close.
@@ -123,7 +123,7 @@ impl TradeCounts {
     }
 }
 
-impl Default for TradeCounts {
+impl Default for BarUpdates {
     fn default() -> Self {
         Self::EVERYTHING
     }

@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
 use tapewire_bus::{KafkaConfig, Producer, Topic, Topics, lag::lag};
-use tapewire_core::{Run, Symbol, Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Run, Symbol, Trade};
 use tapewire_ingest::fold::{self, BarsConfig, GROUP};
 use tapewire_ingest::writer::{WatermarkStream, Writer};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
@@ -95,7 +95,7 @@ async fn send(kafka: &KafkaConfig, wanted: usize) -> Result<usize, Box<dyn std::
                 sequence: number as u64,
                 price: 100.0 + f64::from(rng.random_range(0..1000_u32)) / 100.0,
                 size: f64::from(rng.random_range(1..500_u32)),
-                counts: TradeCounts::EVERYTHING,
+                counts: BarUpdates::EVERYTHING,
                 replaces: None,
                 received_at: now,
             };

@@ -5,7 +5,7 @@
 //! not listed here restricts nothing.
 
 use jiff::Timestamp;
-use tapewire_core::TradeCounts;
+use tapewire_core::BarUpdates;
 use tapewire_core::exchange::Calendar;
 
 /// Form T: a trade outside the regular session. Its price counts only if it was reported outside the session too.
@@ -27,12 +27,12 @@ const PRICE_ONLY: u32 = 38;
 
 /// For which values of a bar a stock trade counts that has these conditions and was reported at `at` (UTC). Every condition
 /// takes away what it does not allow.
-pub(crate) fn counts(conditions: &[u32], at: Timestamp) -> TradeCounts {
-    let mut counts = TradeCounts::EVERYTHING;
+pub(crate) fn counts(conditions: &[u32], at: Timestamp) -> BarUpdates {
+    let mut counts = BarUpdates::EVERYTHING;
     for code in conditions {
         let is_late_form_t = || *code == FORM_T && Calendar::xnys().containing(at).is_some();
         if NO_TRADE.contains(code) {
-            return TradeCounts::NOTHING;
+            return BarUpdates::NOTHING;
         } else if VOLUME_ONLY.contains(code) || is_late_form_t() {
             (counts.open_close, counts.high_low) = (false, false);
         } else if NOT_OPEN_CLOSE.contains(code) {
@@ -65,7 +65,7 @@ mod tests {
         let open: Timestamp = "2025-06-02T14:00:00Z".parse().unwrap();
         let early: Timestamp = "2025-06-02T12:00:00Z".parse().unwrap();
         let of = |codes: &[u32], at| {
-            let TradeCounts { open_close, high_low, volume } = counts(codes, at);
+            let BarUpdates { open_close, high_low, volume } = counts(codes, at);
             (open_close, high_low, volume)
         };
         assert_eq!(of(&[], open), (true, true, true));

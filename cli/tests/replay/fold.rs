@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use tapewire_bars::{Fold, Widths};
 use tapewire_bus::{KafkaConfig, Producer, Topic};
 use tapewire_core::record::Scored;
-use tapewire_core::{Bar, Mention, Run, SentimentRecord, Symbol, Trade, TradeCounts, Watermark};
+use tapewire_core::{Bar, BarUpdates, Mention, Run, SentimentRecord, Symbol, Trade, Watermark};
 use tapewire_ingest::writer::{WatermarkStream, Writer};
 use tapewire_testkit::{at, mention, symbol};
 
@@ -24,7 +24,7 @@ fn trades() -> Vec<Trade> {
             sequence: number as u64,
             price,
             size: 1.0 + (number % 9) as f64,
-            counts: TradeCounts::EVERYTHING,
+            counts: BarUpdates::EVERYTHING,
             replaces: None,
             received_at: at + SignedDuration::from_millis(50),
         }

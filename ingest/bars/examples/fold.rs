@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
 use tapewire_bars::{Fold, Widths};
-use tapewire_core::{Symbol, Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Symbol, Trade};
 
 const SYMBOLS: usize = 500;
 /// Trades in each second of market time.
@@ -57,7 +57,7 @@ fn draw(rng: &mut SmallRng, symbols: &[Symbol], now: Timestamp, i: usize, number
         sequence: number as u64,
         price: 100.0 + f64::from(rng.random_range(0..1000_u32)) / 100.0,
         size: f64::from(rng.random_range(1..500_u32)),
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at: now,
     };

@@ -88,11 +88,11 @@ pub(crate) struct Checkpoint {
     /// In microseconds.
     lateness: i64,
     /// Each source just before that record.
-    sources: Vec<Source>,
+    sources: Vec<SourceEntry>,
 }
 
 /// Run, name, watermark and gaps of a source.
-type Source = (String, String, Option<i64>, Vec<(i64, i64)>);
+type SourceEntry = (String, String, Option<i64>, Vec<(i64, i64)>);
 
 impl Checkpoint {
     pub fn new(rules: &FoldRules, rewind: u64, known: &[SourceState]) -> Self {
@@ -128,7 +128,7 @@ impl Checkpoint {
     /// `rules` may be missing, and become a gap.
     pub fn source_states(self, rules: &FoldRules) -> Vec<SourceState> {
         let is_same = self.widths == rules.widths.seconds() && self.lateness == rules.lateness();
-        let known = |(run, source, watermark, gaps): Source| {
+        let known = |(run, source, watermark, gaps): SourceEntry| {
             let mut completeness = TradeCompleteness { watermark, gaps: Vec::new() };
             gaps.into_iter().for_each(|(from, to)| completeness.add_gap(from, to));
             if !is_same && let Some(at) = watermark {

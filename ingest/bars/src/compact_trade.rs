@@ -3,7 +3,7 @@
 use foldhash::quality::FixedState;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
-use tapewire_core::{Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Trade};
 
 /// What a bar needs of a trade, in a third of the memory. Times are microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) struct CompactTrade {
     pub price: f64,
     pub size: f64,
     pub received_at: i64,
-    pub counts: TradeCounts,
+    pub counts: BarUpdates,
 }
 
 impl CompactTrade {

@@ -3,7 +3,7 @@
 use crate::compact_trade::{CompactTrade, hash};
 use crate::widths::{Widths, floor, lateness_micros, micros};
 use jiff::{SignedDuration, Timestamp};
-use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
 
 /// Trades of one symbol that may still change a bar.
 ///
@@ -40,7 +40,7 @@ struct TakenBack {
     received_at: i64,
 }
 
-/// What became of a trade.
+/// Whether a trade counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
     /// It counts in bars from now on.
@@ -143,7 +143,7 @@ impl Fold {
         }
         for taken in &self.taken_back {
             for trade in self.trades.iter_mut().filter(|trade| trade.id == taken.id) {
-                trade.counts = TradeCounts::NOTHING;
+                trade.counts = BarUpdates::NOTHING;
                 trade.received_at = trade.received_at.max(taken.received_at);
             }
         }
@@ -173,10 +173,10 @@ impl Fold {
                 count += 1;
             }
         }
-        let time = |micros| Timestamp::from_microsecond(micros).ok();
+        let timestamp = |micros| Timestamp::from_microsecond(micros).ok();
         Some(Bar {
             symbol: self.symbol.clone(),
-            start: time(start)?,
+            start: timestamp(start)?,
             width_s,
             open: open?,
             high,
@@ -185,7 +185,7 @@ impl Fold {
             volume,
             vwap: (volume > 0.0).then(|| value / volume),
             trades: Some(count),
-            received_at: time(received_at)?,
+            received_at: timestamp(received_at)?,
         })
     }
 

@@ -4,7 +4,7 @@
 //! ```
 //! use jiff::SignedDuration;
 //! use tapewire_bars::{Fold, Widths};
-//! use tapewire_core::{Symbol, Trade, TradeCounts};
+//! use tapewire_core::{Symbol, Trade, BarUpdates};
 //!
 //! let widths = Widths::new(&[60])?;
 //! let mut fold = Fold::new(Symbol::new("MKR")?, widths, SignedDuration::from_secs(10));
@@ -15,7 +15,7 @@
 //!     sequence: 0,
 //!     price,
 //!     size: 100.0,
-//!     counts: TradeCounts::EVERYTHING,
+//!     counts: BarUpdates::EVERYTHING,
 //!     replaces: None,
 //!     received_at: at.parse().unwrap(),
 //! };

@@ -9,8 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, Run, Symbol, Watermark};
 
-/// A source is taken to be gone when this many records have followed its last one on the partition. Otherwise the offset
-/// from which the topic is read again could never move past the source's last trades.
+/// A source is taken to be gone when this many records have followed its last one on the partition. Otherwise the
+/// offset from which the topic is read again could never move past the source's last trades.
 const MAX_SILENT_RECORDS: u64 = 1_000_000;
 
 /// What decides which bars a set of trades gives.
@@ -124,7 +124,7 @@ impl Partition {
     fn trade(&mut self, offset: u64, run: &Run, trade: SourceTrade, is_copy: bool) {
         let SourceTrade { source, trade } = trade;
         let is_committed = self.is_committed(offset);
-        let stream = stream(&mut self.streams, offset, run, &source);
+        let stream = find_or_add(&mut self.streams, offset, run, &source);
         let symbol_fold = match stream.folds.get_mut(&trade.symbol) {
             Some(symbol_fold) => symbol_fold,
             None => {
@@ -144,14 +144,14 @@ impl Partition {
     }
 
     fn gap(&mut self, offset: u64, run: &Run, gap: &Gap) {
-        let stream = stream(&mut self.streams, offset, run, &gap.source);
+        let stream = find_or_add(&mut self.streams, offset, run, &gap.source);
         stream.completeness.add_gap(gap.from.as_microsecond(), gap.to.as_microsecond());
     }
 
     fn watermark(&mut self, offset: u64, run: &Run, watermark: Watermark) -> Vec<Tape> {
         let mut out = Vec::new();
         if !watermark.idle {
-            let stream = stream(&mut self.streams, offset, run, &watermark.source);
+            let stream = find_or_add(&mut self.streams, offset, run, &watermark.source);
             out = stream.complete(&self.rules, watermark.at);
             if watermark.is_end_of_stream() {
                 self.streams.retain(|stream| stream.source != watermark.source || stream.run != *run);
@@ -217,8 +217,7 @@ impl Partition {
 
     /// Number of trades in memory.
     pub fn len(&self) -> usize {
-        let of = |stream: &Stream| stream.folds.values().map(|symbol_fold| symbol_fold.fold.len()).sum::<usize>();
-        self.streams.iter().map(of).sum()
+        self.streams.iter().flat_map(|stream| stream.folds.values()).map(|symbol_fold| symbol_fold.fold.len()).sum()
     }
 
     /// Whether no trade is in memory.
@@ -227,8 +226,8 @@ impl Partition {
     }
 }
 
-/// The stream of a source, made if it is missing.
-fn stream<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
+/// The stream of a source, added if it is missing. Notes the offset of its record.
+fn find_or_add<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
     let at = streams.iter().position(|stream| stream.source == source && stream.run == *run);
     let at = at.unwrap_or_else(|| {
         streams.push(Stream::new(run.clone(), source.to_owned(), TradeCompleteness::default(), offset));

@@ -45,9 +45,7 @@ impl Widths {
     pub(crate) fn widest(&self) -> i64 {
         self.0.last().map_or(0, |&width| micros(width))
     }
-}
 
-impl Widths {
     /// The first moment of the bars that a trade may still change, at a watermark and an allowed lateness (both in
     /// microseconds).
     pub(crate) fn open_from(&self, watermark: i64, lateness: i64) -> i64 {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tapewire_bars::{Arrival, Fold, WidthError, Widths};
-use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
 
 const BASE: i64 = 1_748_872_800_000_000; // 2025-06-02T14:00:00Z
 const WIDTHS: [u32; 3] = [1, 60, 300];
@@ -22,7 +22,7 @@ fn trade(micros: i64, sequence: u64, price: f64, size: f64) -> Trade {
         sequence,
         price,
         size,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at: at(micros + 5_000),
     }
@@ -114,12 +114,12 @@ fn a_late_trade_changes_the_bar_and_a_very_late_one_none() {
 #[test]
 fn conditions_decide_what_a_trade_counts_for() {
     let mut fold = fold(&[60], 0);
-    let odd_lot = TradeCounts { volume: true, ..TradeCounts::NOTHING };
-    let out_of_sequence = TradeCounts { open_close: false, ..TradeCounts::EVERYTHING };
+    let odd_lot = BarUpdates { volume: true, ..BarUpdates::NOTHING };
+    let out_of_sequence = BarUpdates { open_close: false, ..BarUpdates::EVERYTHING };
     fold.trade(&Trade { counts: odd_lot, ..trade(0, 1, 99.0, 7.0) });
     fold.trade(&trade(1_000_000, 2, 10.0, 100.0));
     fold.trade(&Trade { counts: out_of_sequence, ..trade(2_000_000, 3, 11.0, 50.0) });
-    fold.trade(&Trade { counts: TradeCounts::NOTHING, ..trade(3_000_000, 4, 1.0, 1e6) });
+    fold.trade(&Trade { counts: BarUpdates::NOTHING, ..trade(3_000_000, 4, 1.0, 1e6) });
     // The next minute has an odd lot only, which has no price of the market.
     fold.trade(&Trade { counts: odd_lot, ..trade(61_000_000, 5, 99.0, 7.0) });
     let bars = fold.watermark(at(120_000_000));
@@ -132,7 +132,7 @@ fn conditions_decide_what_a_trade_counts_for() {
 fn a_trade_that_is_taken_back_never_counts() {
     let cancel = |sequence, id: &str| Trade {
         replaces: Some(id.to_owned()),
-        counts: TradeCounts::NOTHING,
+        counts: BarUpdates::NOTHING,
         ..trade(40_000_000, sequence, 1.0, 1.0)
     };
     let correction = Trade { replaces: Some("id2".into()), ..trade(2_000_000, 9, 10.5, 30.0) };
@@ -179,7 +179,7 @@ fn a_trade_that_is_too_old_is_not_taken_back_whatever_is_in_memory() {
         }
         assert_eq!(fold.len(), if others_before { 8 } else { 5 });
         let cancel =
-            Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(70_000_000, 70, 1.0, 1.0) };
+            Trade { replaces: Some("id2".into()), counts: BarUpdates::NOTHING, ..trade(70_000_000, 70, 1.0, 1.0) };
         assert_eq!(fold.trade(&cancel), Arrival::Counts);
         assert_eq!(fold.watermark(at(71_000_000)), []);
     }
@@ -192,7 +192,7 @@ fn a_bar_without_the_trade_that_was_taken_back_is_never_older_than_the_one_with_
     fold.trade(&trade(2_000_000, 2, 77.0, 100.0));
     let before = fold.watermark(at(60_000_000)).remove(0);
     // The cancellation is of a later minute.
-    let cancel = Trade { replaces: Some("id2".into()), counts: TradeCounts::NOTHING, ..trade(90_000_000, 3, 1.0, 1.0) };
+    let cancel = Trade { replaces: Some("id2".into()), counts: BarUpdates::NOTHING, ..trade(90_000_000, 3, 1.0, 1.0) };
     fold.trade(&cancel);
     let after = fold.watermark(at(91_000_000)).remove(0);
     assert_eq!((after.start, after.high, after.volume, after.trades), (before.start, 10.0, 100.0, Some(1)));
@@ -219,7 +219,7 @@ fn trades() -> impl Strategy<Value = Vec<Trade>> {
             .into_iter()
             .enumerate()
             .map(|(i, (milli, price, size, (open_close, high_low, volume)))| Trade {
-                counts: TradeCounts { open_close, high_low, volume },
+                counts: BarUpdates { open_close, high_low, volume },
                 ..trade(milli * 1000, i as u64, f64::from(price) / 100.0, f64::from(size) / 10.0)
             })
             .collect()

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
-use tapewire_core::{Bar, Run, Symbol, Trade, TradeCounts, Watermark};
+use tapewire_core::{Bar, BarUpdates, Run, Symbol, Trade, Watermark};
 
 const BASE: i64 = 1_748_872_800_000_000; // 2025-06-02T14:00:00Z
 const LATENESS_S: i64 = 150;
@@ -28,7 +28,7 @@ fn trade(symbol: &str, ms: i64, number: u64) -> Trade {
         sequence: number,
         price: 10.0 + (number * 7 % 13) as f64 / 8.0,
         size: 1.0 + (number % 5) as f64,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at: at(ms + 40),
     }
@@ -65,10 +65,10 @@ fn market() -> Vec<Print> {
             let mut one = trade(symbol, second * 1000 - late_ms, number);
             one.received_at = at(second * 1000);
             match below(12) {
-                0 => one.counts = TradeCounts { open_close: false, high_low: false, volume: true },
+                0 => one.counts = BarUpdates { open_close: false, high_low: false, volume: true },
                 1 => {
                     one.replaces = Some(format!("id{}", number - below(number.min(20))));
-                    one.counts = TradeCounts::NOTHING;
+                    one.counts = BarUpdates::NOTHING;
                 }
                 2 => one.replaces = Some(format!("id{}", number - below(number.min(20)))),
                 _ => {}

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use tapewire_core::{Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Trade};
 use tapewire_runtime::Clock;
 use tokio::time::timeout_at;
 
@@ -144,7 +144,7 @@ impl Connection {
                 );
                 let raw = serde_json::to_string(&corrected).unwrap_or_default();
                 frame.rejects.push(Reject::new(&raw, reason));
-                Trade { counts: TradeCounts::NOTHING, ..corrected }
+                Trade { counts: BarUpdates::NOTHING, ..corrected }
             }
         };
         self.recent.insert(&trade);

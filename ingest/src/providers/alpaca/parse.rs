@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Bar, Halt, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Halt, Symbol, Trade};
 
 /// Whose prices a feed has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +219,7 @@ fn cancel(raw: &str, market: Market, received_at: Timestamp) -> Result<Trade, St
     let trade = made(&item.symbol, market, (item.p, item.s), moment(item.t)?, &conditions, received_at)?;
     let cancelled = id(item.x.as_deref(), item.i);
     let id = format!("{cancelled} cancelled");
-    Ok(Trade { id, sequence: item.i, replaces: Some(cancelled), counts: TradeCounts::NOTHING, ..trade })
+    Ok(Trade { id, sequence: item.i, replaces: Some(cancelled), counts: BarUpdates::NOTHING, ..trade })
 }
 
 /// A trade's id: a number at the exchange where it happened, if that is said.
@@ -244,7 +244,7 @@ fn made(
             let codes: Vec<u32> = letters.iter().filter_map(|letter| conditions::of(tape, letter)).collect();
             sale_conditions::counts(&codes, at)
         }
-        Market::Coins => TradeCounts::EVERYTHING,
+        Market::Coins => BarUpdates::EVERYTHING,
     };
     let (symbol, id) = (symbol(name, market)?, String::new());
     Ok(Trade { symbol, at, id, sequence: 0, price, size, counts, replaces: None, received_at })

@@ -7,7 +7,7 @@ use crate::providers::{
 };
 use jiff::Timestamp;
 use std::sync::Arc;
-use tapewire_core::{Halt, Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Halt, Trade};
 use tapewire_runtime::Clock;
 use tapewire_testkit::{at, symbol};
 
@@ -42,9 +42,9 @@ fn trade(raw: &str) -> Trade {
 fn each_message_becomes_its_event() {
     let first = trade(TRADE);
     assert_eq!((first.symbol.as_str(), first.id.as_str(), first.price, first.size), ("AAPL", "D/96921", 126.55, 100.0));
-    assert_eq!((first.at, first.counts), (at("2021-02-22T15:51:44.208123Z"), TradeCounts::EVERYTHING));
+    assert_eq!((first.at, first.counts), (at("2021-02-22T15:51:44.208123Z"), BarUpdates::EVERYTHING));
     let cancelled = trade(CANCEL);
-    assert_eq!((cancelled.replaces.as_deref(), cancelled.counts), (Some("D/96999"), TradeCounts::NOTHING));
+    assert_eq!((cancelled.replaces.as_deref(), cancelled.counts), (Some("D/96999"), BarUpdates::NOTHING));
     assert_ne!(Some(&cancelled.id), cancelled.replaces.as_ref(), "it does not take itself back");
     for minute in [BAR.to_owned(), BAR.replace("\"b\"", "\"u\"")] {
         let Message::Market(MarketEvent::Bar(bar)) = one(&minute) else { panic!() };
@@ -77,7 +77,7 @@ fn each_message_becomes_its_event() {
 fn a_condition_letter_is_read_by_the_rules_of_its_consolidated_tape() {
     let counts = |letters: &str, tape: &str| {
         let raw = TRADE.replace("[\"@\"]", letters).replace("\"z\":\"C\"", &format!("\"z\":\"{tape}\""));
-        let TradeCounts { open_close, high_low, volume } = trade(&raw).counts;
+        let BarUpdates { open_close, high_low, volume } = trade(&raw).counts;
         (open_close, high_low, volume)
     };
     assert_eq!(counts("[\"@\",\"I\"]", "C"), (false, false, true));
@@ -181,10 +181,10 @@ async fn a_corrected_trade_has_the_time_of_its_original_and_counts_for_nothing_i
         panic!("{frames:?}")
     };
     assert_eq!((corrected.at, corrected.price, corrected.size), (original.at, 126.5, 90.0));
-    assert_eq!((corrected.replaces.as_ref(), corrected.counts), (Some(&original.id), TradeCounts::EVERYTHING));
+    assert_eq!((corrected.replaces.as_ref(), corrected.counts), (Some(&original.id), BarUpdates::EVERYTHING));
     assert_eq!(cancel.replaces.as_ref(), Some(&corrected.id));
     let [MarketEvent::Trade(lost)] = &frames[1].events[..] else { panic!("{frames:?}") };
-    assert_eq!((lost.replaces.as_deref(), lost.counts), (Some("D/7"), TradeCounts::NOTHING));
+    assert_eq!((lost.replaces.as_deref(), lost.counts), (Some("D/7"), BarUpdates::NOTHING));
     assert!(frames[1].rejects[0].reason.contains("D/7"), "{frames:?}");
 }
 

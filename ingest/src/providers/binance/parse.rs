@@ -6,7 +6,7 @@ use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
 
 /// Candles in a page, the most that Binance sends.
 pub const PAGE: usize = 1000;
@@ -125,7 +125,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
         sequence: number,
         price: item.p.0,
         size: item.q.0,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at,
     })

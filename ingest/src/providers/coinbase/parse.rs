@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
 
 /// Width of a candle, in seconds: the stream has no other.
 pub const WIDTH_S: u32 = 300;
@@ -148,7 +148,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
         sequence: item.trade_id,
         price: item.price.0,
         size: item.size.0,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at,
     })

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Symbol, Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Symbol, Trade};
 
 /// A message of the websocket.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,7 +99,7 @@ fn trade(raw: &str, received_at: Timestamp, number: u64) -> Result<Option<Trade>
             let codes = codes.collect::<Result<Vec<u32>, String>>()?;
             sale_conditions::counts(&codes.into_iter().filter_map(conditions::of).collect::<Vec<_>>(), at)
         }
-        _ => TradeCounts::EVERYTHING,
+        _ => BarUpdates::EVERYTHING,
     };
     Ok(Some(Trade {
         symbol,

@@ -5,7 +5,7 @@ use crate::providers::testing::{Answered, Server, Step, Stream, fixture};
 use crate::providers::{ApiKey, MarketEvent, PriceSource, ProviderError, ProvidersConfig, Reject, Subscription};
 use jiff::Timestamp;
 use std::sync::Arc;
-use tapewire_core::{Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Trade};
 use tapewire_runtime::Clock;
 use tapewire_testkit::{at, symbol};
 
@@ -39,9 +39,9 @@ fn equal_trades_of_a_batch_are_two_trades() {
 #[test]
 fn conditions_count_as_on_the_consolidated_tape_and_an_update_without_shares_is_no_trade() {
     let (trades, rejects) = read(SHARES).unwrap();
-    let counts: Vec<TradeCounts> = trades.iter().map(|trade| trade.counts).collect();
-    let odd_lot = TradeCounts { volume: true, ..TradeCounts::NOTHING };
-    assert_eq!(counts, [TradeCounts::EVERYTHING, odd_lot, TradeCounts::NOTHING]);
+    let counts: Vec<BarUpdates> = trades.iter().map(|trade| trade.counts).collect();
+    let odd_lot = BarUpdates { volume: true, ..BarUpdates::NOTHING };
+    assert_eq!(counts, [BarUpdates::EVERYTHING, odd_lot, BarUpdates::NOTHING]);
     assert!(rejects.len() == 1 && rejects[0].reason.contains("`x`"), "{rejects:?}");
 }
 

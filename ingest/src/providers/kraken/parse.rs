@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use tapewire_core::{Bar, Symbol, Trade, TradeCounts};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
 
 /// A message, taken apart.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -156,7 +156,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
         sequence: item.trade_id,
         price: item.price.0,
         size: item.qty.0,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at,
     })

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use std::sync::LazyLock;
 use tapewire_core::symbol::AssetClass;
-use tapewire_core::{Symbol, Trade, TradeCounts};
+use tapewire_core::{BarUpdates, Symbol, Trade};
 use tapewire_formats::{Row, Value};
 
 /// The roles of a trade's columns, with the names that Massive, Alpaca, Binance, Kraken, Coinbase, Finnhub and Databento give
@@ -113,7 +113,7 @@ impl<'o> Reader<'o> {
         let has_codes = symbol.asset_class() == AssetClass::Equity;
         let counts = match self.names.find(row, "conditions") {
             Some((name, codes)) if has_codes => sale_conditions::counts(&self.codes(name, codes)?, at),
-            _ => TradeCounts::EVERYTHING,
+            _ => BarUpdates::EVERYTHING,
         };
         if has_codes && !self.code(row, "correction")?.is_none_or(sale_conditions::stands) {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use tapewire_core::TradeCounts;
+use tapewire_core::BarUpdates;
 
 fn at() -> Timestamp {
     "2025-06-02T14:00:00Z".parse().unwrap()
@@ -145,7 +145,7 @@ fn a_frame_may_mix_statuses_and_data_and_rubbish() {
     assert_eq!((bar.volume, bar.vwap, bar.width_s, bar.received_at), (4110.25, Some(10.02), 60, at()));
     let Message::Market(MarketEvent::Trade(trade)) = &frame.messages[2] else { panic!("{frame:?}") };
     assert_eq!((trade.price, trade.size, trade.sequence), (10.05, 100.0, 3));
-    assert_eq!((trade.id.as_str(), trade.counts), ("4/0/77", TradeCounts::EVERYTHING));
+    assert_eq!((trade.id.as_str(), trade.counts), ("4/0/77", BarUpdates::EVERYTHING));
     assert_eq!(trade.at, "2025-06-02T14:00:00.784Z".parse().unwrap());
     assert_eq!(frame.rejects[0], Reject::new(r#"{"ev":"XT","pair":"?"}"#, "event type `XT` is not one we know"));
     assert_eq!(frame.rejects.len(), 3);
