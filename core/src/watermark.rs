@@ -104,7 +104,7 @@ impl Watermarks {
 
     /// Event time up to which all streams that are not idle are complete. `None` until each stream has sent a watermark,
     /// and while all are idle.
-    pub fn low(&self) -> Option<Timestamp> {
+    pub fn minimum(&self) -> Option<Timestamp> {
         let streams = (0..self.count).map(|index| self.latest.get(&index)).collect::<Option<Vec<_>>>()?;
         streams.into_iter().filter(|stream| !stream.idle).map(|stream| stream.at).min()
     }
@@ -125,14 +125,14 @@ mod tests {
     #[test]
     fn nothing_is_complete_before_every_stream_and_nothing_moves_back() {
         let mut all = Watermarks::default();
-        assert_eq!(all.low(), None);
+        assert_eq!(all.minimum(), None);
         all.observe(&watermark(0, 2, 100));
-        assert_eq!(all.low(), None);
+        assert_eq!(all.minimum(), None);
         all.observe(&watermark(1, 2, 50));
-        assert_eq!(all.low(), Some(at(50)));
+        assert_eq!(all.minimum(), Some(at(50)));
         all.observe(&watermark(1, 2, 70));
         all.observe(&watermark(1, 2, 60));
-        assert_eq!(all.low(), Some(at(70)));
+        assert_eq!(all.minimum(), Some(at(70)));
     }
 
     #[test]
@@ -140,12 +140,12 @@ mod tests {
         let mut all = Watermarks::default();
         all.observe(&watermark(0, 2, 100));
         all.observe(&Watermark { idle: true, ..watermark(1, 2, 10) });
-        assert_eq!(all.low(), Some(at(100)), "idle from the start");
+        assert_eq!(all.minimum(), Some(at(100)), "idle from the start");
         all.observe(&watermark(1, 2, 40));
-        assert_eq!(all.low(), Some(at(40)), "back");
+        assert_eq!(all.minimum(), Some(at(40)), "back");
         all.observe(&Watermark { idle: true, ..watermark(0, 2, 100) });
         all.observe(&Watermark { idle: true, ..watermark(1, 2, 40) });
-        assert_eq!(all.low(), None, "all are idle");
+        assert_eq!(all.minimum(), None, "all are idle");
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         all.observe(&watermark(0, 2, 100));
         all.observe(&watermark(1, 2, 50));
         all.observe(&watermark(0, 1, 120));
-        assert_eq!(all.low(), Some(at(120)));
+        assert_eq!(all.minimum(), Some(at(120)));
     }
 
     fn named(source: &str, index: u32, count: u32, s: i64) -> Watermark {
@@ -171,19 +171,19 @@ mod tests {
         };
         let mut all = both();
         all.observe(&named("slow", 0, 1, 45));
-        assert_eq!(all.low(), Some(at(45)), "the first was taken out");
+        assert_eq!(all.minimum(), Some(at(45)), "the first was taken out");
         all.observe(&named("slow", 0, 1, 44));
-        assert_eq!(all.low(), Some(at(45)), "nothing moves back");
+        assert_eq!(all.minimum(), Some(at(45)), "nothing moves back");
         let mut all = both();
         all.observe(&named("fast", 1, 2, 110));
-        assert_eq!(all.low(), None, "they changed places, and the slow one has not said so yet");
+        assert_eq!(all.minimum(), None, "they changed places, and the slow one has not said so yet");
         all.observe(&named("slow", 0, 2, 45));
-        assert_eq!(all.low(), Some(at(45)));
+        assert_eq!(all.minimum(), Some(at(45)));
         let mut all = both();
         all.observe(&named("slow", 0, 2, 30));
-        assert_eq!(all.low(), None);
+        assert_eq!(all.minimum(), None);
         all.observe(&named("new", 1, 2, 120));
-        assert_eq!(all.low(), Some(at(40)), "a source that moves keeps its own");
+        assert_eq!(all.minimum(), Some(at(40)), "a source that moves keeps its own");
     }
 
     #[test]
@@ -191,10 +191,10 @@ mod tests {
         let mut all = Watermarks::default();
         all.observe(&watermark(0, 1, 100));
         all.observe(&named("desk", 0, 1, 90));
-        assert_eq!(all.low(), Some(at(100)), "as after a checkpoint that has no names");
+        assert_eq!(all.minimum(), Some(at(100)), "as after a checkpoint that has no names");
         all.observe(&watermark(0, 1, 110));
         all.observe(&named("other", 0, 1, 95));
-        assert_eq!(all.low(), Some(at(95)), "the name was kept");
+        assert_eq!(all.minimum(), Some(at(95)), "the name was kept");
     }
 
     #[test]

@@ -28,7 +28,7 @@ const SPEED: f64 = 600.0;
 /// The latest watermark of each stream on one partition, and the time up to which a reader takes both as complete.
 struct Seen {
     last: [Option<Watermark>; 2],
-    low: Option<Timestamp>,
+    minimum: Option<Timestamp>,
 }
 
 impl Seen {
@@ -40,7 +40,7 @@ impl Seen {
             all.observe(watermark);
             last[watermark.index as usize] = Some(watermark.clone());
         }
-        Self { last, low: all.low() }
+        Self { last, minimum: all.minimum() }
     }
 
     fn at(&self, stream: usize) -> Option<Timestamp> {
@@ -53,12 +53,12 @@ impl Seen {
 
     /// Both are followed, and the desk, which takes longer, decides.
     fn desk_decides(&self) -> bool {
-        !self.desk_is_idle() && self.low.is_some() && self.low == self.at(1) && self.low < self.at(0)
+        !self.desk_is_idle() && self.minimum.is_some() && self.minimum == self.at(1) && self.minimum < self.at(0)
     }
 
     /// The desk is idle, and the other source alone decides.
     fn desk_is_not_waited_for(&self) -> bool {
-        self.desk_is_idle() && self.low == self.at(0) && self.low > self.at(1)
+        self.desk_is_idle() && self.minimum == self.at(0) && self.minimum > self.at(1)
     }
 }
 

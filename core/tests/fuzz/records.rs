@@ -98,7 +98,7 @@ fn assert_watermark(watermark: &Watermark, body: &Fields) {
     assert_eq!(Some(i128::from(watermark.count)), fields.integer("count"));
     let mut all = Watermarks::default();
     all.observe(watermark);
-    assert!(all.low().is_none_or(|low| low == watermark.at));
+    assert!(all.minimum().is_none_or(|minimum| minimum == watermark.at));
 }
 
 #[test]

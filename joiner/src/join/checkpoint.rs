@@ -116,13 +116,13 @@ impl RunEntry {
         let of_stream = |index| find(index).map(|watermark| micros(watermark) - base);
         let has_names = latest.iter().any(|watermark| !watermark.source.is_empty());
         let name = |index| find(index).map_or_else(String::new, |watermark| watermark.source.clone());
-        let minimum = savepoint.watermarks.low().map(EventTime::from);
+        let minimum = savepoint.watermarks.minimum().map(EventTime::from);
         Self {
             from: savepoint.offset,
             watermarks: (count, base, (0..streams).map(of_stream).collect()),
             idle: latest.iter().filter(|watermark| watermark.idle).map(|watermark| watermark.index).collect(),
             sources: if has_names { (0..streams).map(name).collect() } else { Vec::new() },
-            low: savepoint.low.filter(|_| savepoint.low != minimum).map(EventTime::as_micros),
+            low: savepoint.watermark.filter(|_| savepoint.watermark != minimum).map(EventTime::as_micros),
             finalized: finalized.map(EventTime::as_micros),
         }
     }
@@ -138,9 +138,9 @@ impl RunEntry {
             let idle = self.idle.contains(&index);
             watermarks.observe(&Watermark { source, idle, ..Watermark::new(index, *count, at) });
         }
-        let minimum = watermarks.low().map(EventTime::from);
-        let low = moment(self.low)?.or(minimum);
-        Some(Savepoint { offset: self.from, watermarks, low })
+        let minimum = watermarks.minimum().map(EventTime::from);
+        let watermark = moment(self.low)?.or(minimum);
+        Some(Savepoint { offset: self.from, watermarks, watermark })
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
 
     fn run_checkpoint(news: &[Watermark], low: Option<i64>) -> RunCheckpoint {
         RunCheckpoint {
-            news: Savepoint { offset: 120, watermarks: watermarks(news), low: low.map(at) },
+            news: Savepoint { offset: 120, watermarks: watermarks(news), watermark: low.map(at) },
             tape: Savepoint::empty(70),
             halts: 5,
             actions: 3,
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_stream_and_a_low_watermark_above_the_minimum_survive_a_commit() {
+    fn an_idle_stream_and_a_watermark_above_the_minimum_survive_a_commit() {
         let idle = Watermark { idle: true, ..watermark(0, 3, 1_000_000) };
         let news = [idle, watermark(1, 3, 1_500_000), watermark(2, 3, 2_000_000)];
         let runs = BTreeMap::from([(Run::live(), run_checkpoint(&news, Some(1_800_000)))]);
@@ -230,7 +230,7 @@ mod tests {
         assert!(sentiment.contains(r#""sources":["desk","","","wire"],"settled":9"#), "{sentiment}");
         let mut restored = read.remove(&Run::live()).unwrap().news.watermarks;
         restored.observe(&named("wire", watermark(0, 1, 8)));
-        assert_eq!(restored.low(), Some(at(8).timestamp()), "not the watermark of the source that had the index");
+        assert_eq!(restored.minimum(), Some(at(8).timestamp()), "not the watermark of the source that had the index");
     }
 
     #[test]
@@ -251,12 +251,12 @@ mod tests {
                     watermark(0, 2, 1_719_252_000_000_000),
                     watermark(1, 2, 1_719_251_999_500_000),
                 ]),
-                low: Some(at(1_719_251_999_500_000)),
+                watermark: Some(at(1_719_251_999_500_000)),
             },
             tape: Savepoint {
                 offset: 120,
                 watermarks: watermarks(&[watermark(0, 1, 1_719_252_060_000_000)]),
-                low: Some(at(1_719_252_060_000_000)),
+                watermark: Some(at(1_719_252_060_000_000)),
             },
             halts: 120,
             actions: 0,
@@ -314,7 +314,7 @@ mod tests {
             let cut = cut.index(text.len());
             prop_assert_eq!(Checkpoint::decode(&text[..cut]), None);
             for run in Checkpoint::merge(&PerTopic { sentiment, bars, halts, actions }).values() {
-                for moment in [run.news.low, run.tape.low, run.finalized].into_iter().flatten() {
+                for moment in [run.news.watermark, run.tape.watermark, run.finalized].into_iter().flatten() {
                     prop_assert!(moment == EventTime::MIN || moment.timestamp().as_microsecond() == moment.as_micros());
                 }
             }

@@ -263,7 +263,7 @@ impl<'a> EvalContext<'a> {
 
     /// Whether the tape is complete up to a moment. If it is, the row depends on the record that completed it.
     pub(super) fn is_complete(&self, at: EventTime, out: &mut Evaluation) -> bool {
-        let is_complete = self.history.low() >= at;
+        let is_complete = self.history.watermark() >= at;
         if is_complete {
             out.complete_until = out.complete_until.max(at);
         } else {
@@ -279,24 +279,27 @@ impl<'a> EvalContext<'a> {
     }
 
     fn visibility(&self, as_of: EventTime) -> Visibility {
-        Visibility { watermark: self.history.low(), as_of }
+        Visibility { watermark: self.history.watermark(), as_of }
     }
 
     fn set_price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
         let (minute, session) = prices.minute_before;
-        let low = self.history.low();
-        if low < minute + Span::MINUTE && minute < window.available && minute < session.close {
+        let watermark = self.history.watermark();
+        if watermark < minute + Span::MINUTE && minute < window.available && minute < session.close {
             // Bars finer than a minute may still end between the whole minute and the news.
             out.set_timer(minute + Span::MINUTE);
         }
-        if low < minute {
+        if watermark < minute {
             return out.set_timer(minute);
         }
         let auction_ends = session.auction.map(|(_, last)| last + WIDEST_AUCTION);
         let is_auction_over = session.auction.is_none_or(|(_, last)| last + Span::MINUTE <= window.available);
-        if minute == session.close && session.close < window.available && auction_ends.is_some_and(|end| low < end) {
+        if minute == session.close
+            && session.close < window.available
+            && auction_ends.is_some_and(|end| watermark < end)
+        {
             // The bar with the closing auction may still end between the close and the news.
-            out.set_timer(low + Span::MINUTE);
+            out.set_timer(watermark + Span::MINUTE);
         }
         let visibility = self.visibility(prices.sessions[0].open);
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
@@ -339,7 +342,7 @@ impl<'a> EvalContext<'a> {
         let [first, second, _] = prices.sessions;
         if !self.is_complete(second.close, out) {
             let sessions = [SessionBounds { open: prices.first_minute, ..first }, second];
-            if let Some(minute) = next_minute(self.history.low(), &sessions) {
+            if let Some(minute) = next_minute(self.history.watermark(), &sessions) {
                 out.set_timer(minute);
             }
             return;
@@ -410,7 +413,7 @@ impl<'a> EvalContext<'a> {
         let others = std::mem::replace(&mut out.traces, out.reached.traces);
         for (i, minutes) in Horizon::MINUTES.into_iter().enumerate().skip(out.reached.horizons) {
             self.measure_horizon(i, entry, nights, benchmark_entry, out);
-            if entry.bar.start + Span::MINUTE * minutes <= self.history.low().min(entry.session.close) {
+            if entry.bar.start + Span::MINUTE * minutes <= self.history.watermark().min(entry.session.close) {
                 out.reached.horizons = i + 1;
                 out.reached.traces = out.traces;
             }

@@ -103,9 +103,9 @@ impl EvictionState {
     }
 
     /// The sessions of this moment, in any market, need this record of `bars`: a watermark.
-    pub fn keep_watermark(&mut self, low: EventTime, offset: u64) {
+    pub fn keep_watermark(&mut self, watermark: EventTime, offset: u64) {
         // One moment for each hour is enough; its end is in every session that the watermark is in, or after it.
-        keep(&mut self.bars, low.end_of_hour(), offset);
+        keep(&mut self.bars, watermark.end_of_hour(), offset);
     }
 
     /// The session needs this record of `halts`.
@@ -153,9 +153,9 @@ impl State {
             actions: WatermarkTracker::starting_at(checkpoint.actions),
         };
         let mut state = Self::with(run, config, trackers);
-        if let Some(low) = state.tape.low() {
+        if let Some(watermark) = state.tape.watermark() {
             // Which record completed the tape up to here is not in the checkpoint, and no row in memory depends on it.
-            state.history.push(low, before);
+            state.history.push(watermark, before);
         }
         state.eviction.finalized = checkpoint.finalized;
         state.rebuilding = true;
@@ -179,10 +179,10 @@ impl State {
     /// Call it only when every halt and every action up to the tape's watermark has been read: their topics have no
     /// watermarks, and neither can change a row that was evicted.
     pub fn evict(&mut self) {
-        if self.rebuilding || self.history.low() == EventTime::MIN {
+        if self.rebuilding || self.history.watermark() == EventTime::MIN {
             return;
         }
-        let Some(finalized) = self.news.low().map(|news| news.min(self.history.low())) else { return };
+        let Some(finalized) = self.news.watermark().map(|news| news.min(self.history.watermark())) else { return };
         if self.eviction.finalized.is_some_and(|before| finalized <= before) {
             return;
         }
@@ -273,13 +273,13 @@ impl State {
     /// Whether news and tape have both ended: no row changes any more, except by halts and actions that are still unread.
     pub(super) fn is_finished(&self) -> bool {
         let end = EventTime::from(Watermark::END);
-        let has_ended = |tracker: &WatermarkTracker| tracker.low() >= Some(end);
+        let has_ended = |tracker: &WatermarkTracker| tracker.watermark() >= Some(end);
         !self.rebuilding && has_ended(&self.news) && has_ended(&self.tape)
     }
 
     /// Whether it has had a bar or how far the tape is complete.
     pub(super) fn has_tape(&self) -> bool {
-        self.tape.low().is_some() || self.eviction.first_bar().is_some()
+        self.tape.watermark().is_some() || self.eviction.first_bar().is_some()
     }
 
     /// The checkpoint for a commit made now, given the next offsets to be read.

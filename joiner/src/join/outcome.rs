@@ -148,7 +148,7 @@ impl<'a> EvalContext<'a> {
                 return None;
             }
             Opening::NoBar => {
-                if let Some(minute) = next_minute(self.history.low(), &[next]) {
+                if let Some(minute) = next_minute(self.history.watermark(), &[next]) {
                     out.set_timer(minute);
                 }
                 return None;

@@ -176,7 +176,7 @@ impl State {
             let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
             // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
             // memory, and that must make no difference.
-            if self.news.low().is_none_or(|low| low < state.finalization) {
+            if self.news.watermark().is_none_or(|watermark| watermark < state.finalization) {
                 return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
             }
             self.evict_mention(id);
@@ -193,11 +193,11 @@ impl State {
 
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
     fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
-        match self.news.low() {
+        match self.news.watermark() {
             // A withdrawn mention needs no bars, so it counts however late it is.
-            Some(low) if window.finalization <= low && mention.is_withdrawn() => Lateness::Late,
-            Some(low) if window.finalization <= low => Lateness::TooLate,
-            Some(low) if EventTime::from(mention.published_at) <= low => Lateness::Late,
+            Some(watermark) if window.finalization <= watermark && mention.is_withdrawn() => Lateness::Late,
+            Some(watermark) if window.finalization <= watermark => Lateness::TooLate,
+            Some(watermark) if EventTime::from(mention.published_at) <= watermark => Lateness::Late,
             _ => Lateness::OnTime,
         }
     }
@@ -244,8 +244,8 @@ impl State {
         if self.is_evicted(calendar, session) {
             return Ok(());
         }
-        let low = self.history.low();
-        let is_late = low >= placed.deadline;
+        let watermark = self.history.watermark();
+        let is_late = watermark >= placed.deadline;
         let held = HeldBar {
             start,
             end,
@@ -256,10 +256,10 @@ impl State {
             received_at: bar.received_at.into(),
             offset,
             first_offset: offset,
-            visible_from: if is_late { low } else { HeldBar::ON_TIME },
+            visible_from: if is_late { watermark } else { HeldBar::ON_TIME },
         };
         self.eviction.keep_bars_from(of_calendar, offset);
-        let settled = low + allowed_lateness(&self.config) * -1;
+        let settled = watermark + allowed_lateness(&self.config) * -1;
         let add = |instrument: &mut Instrument| {
             let bars = instrument.bars.entry(bar.width_s).or_default();
             bars.settle(settled);
@@ -273,7 +273,7 @@ impl State {
         // A bar that ended after the watermark becomes visible when the watermark gets there.
         // What an auction changes is the price of the close.
         let start = start.min(of_calendar.close.into());
-        if changed && end <= low { self.on_visible_bar(bar, start, end, rows) } else { Ok(()) }
+        if changed && end <= watermark { self.on_visible_bar(bar, start, end, rows) } else { Ok(()) }
     }
 
     /// Notes a bar that is in no session. None of its prices is used, but where a symbol has only such bars, the reason
@@ -286,7 +286,7 @@ impl State {
         end: EventTime,
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
-        let is_late = self.history.low() >= end + allowed_lateness(&self.config);
+        let is_late = self.history.watermark() >= end + allowed_lateness(&self.config);
         let calendar = self.listing_of(&bar.symbol).market.calendar();
         if self.is_evicted(calendar, session.index) || is_late {
             return Ok(());
@@ -331,18 +331,18 @@ impl State {
         watermark: &Watermark,
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
-        let is_first = self.tape.low().is_none();
+        let is_first = self.tape.watermark().is_none();
         let moved = self.tape.observe(offset, watermark);
-        let Some(low) = self.tape.low().filter(|_| moved) else { return Ok(()) };
-        if !self.history.push(low, offset) {
+        let Some(reached) = self.tape.watermark().filter(|_| moved) else { return Ok(()) };
+        if !self.history.push(reached, offset) {
             return Ok(());
         }
         if is_first {
             rows.extend(self.evaluate_all()?);
         }
-        self.eviction.keep_watermark(low, offset);
-        let low = self.history.low();
-        while let Some(&(at, id)) = self.timers.first().filter(|(at, _)| *at <= low) {
+        self.eviction.keep_watermark(reached, offset);
+        let watermark = self.history.watermark();
+        while let Some(&(at, id)) = self.timers.first().filter(|(at, _)| *at <= watermark) {
             self.timers.remove(&(at, id));
             self.evaluate_after(id, Cause::Time, rows)?;
         }
@@ -398,7 +398,7 @@ impl State {
     /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
     /// not replace rows that were finished.
     fn holds_rows_back(&self) -> bool {
-        self.rebuilding || !(self.run.is_live() || self.tape.low().is_some())
+        self.rebuilding || !(self.run.is_live() || self.tape.watermark().is_some())
     }
 
     pub(super) fn evaluate_all(&mut self) -> Result<Vec<Impact>, JoinerError> {

@@ -14,13 +14,13 @@ pub(super) struct Savepoint {
     pub watermarks: Watermarks,
     /// How far the topic was complete. It can be later than the minimum of the watermarks: a source that was idle, or
     /// one that is new, may be further back than what was complete without it.
-    pub low: Option<EventTime>,
+    pub watermark: Option<EventTime>,
 }
 
 impl Savepoint {
     /// Before the first watermark.
     pub fn empty(offset: u64) -> Self {
-        Self { offset, watermarks: Watermarks::default(), low: None }
+        Self { offset, watermarks: Watermarks::default(), watermark: None }
     }
 }
 
@@ -29,7 +29,7 @@ impl Savepoint {
 pub(super) struct WatermarkTracker {
     watermarks: Watermarks,
     /// Never moves back.
-    low: Option<EventTime>,
+    watermark: Option<EventTime>,
     savepoints: VecDeque<Savepoint>,
     /// Where the last savepoint was made, in event time.
     saved_at: EventTime,
@@ -42,8 +42,8 @@ impl WatermarkTracker {
     pub fn restore(savepoint: Savepoint) -> Self {
         Self {
             watermarks: savepoint.watermarks.clone(),
-            low: savepoint.low,
-            saved_at: savepoint.low.unwrap_or(EventTime::MIN),
+            watermark: savepoint.watermark,
+            saved_at: savepoint.watermark.unwrap_or(EventTime::MIN),
             from: savepoint.offset,
             savepoints: VecDeque::from([savepoint]),
         }
@@ -63,26 +63,26 @@ impl WatermarkTracker {
     pub fn observe(&mut self, offset: u64, watermark: &Watermark) -> bool {
         let before = self.savepoint(offset);
         self.watermarks.observe(watermark);
-        let low = self.watermarks.low().map(EventTime::from);
+        let minimum = self.watermarks.minimum().map(EventTime::from);
         // With a source that is new, or back from being idle, the minimum can be earlier. What was complete stays so.
-        let moved = low > self.low;
+        let moved = minimum > self.watermark;
         if moved {
-            self.low = low;
+            self.watermark = minimum;
         }
-        if let Some(low) = low.filter(|&low| moved && low >= self.saved_at + SAVEPOINT_INTERVAL) {
-            self.saved_at = low;
+        if let Some(minimum) = minimum.filter(|&minimum| moved && minimum >= self.saved_at + SAVEPOINT_INTERVAL) {
+            self.saved_at = minimum;
             self.savepoints.push_back(before);
         }
         moved
     }
 
     /// Moment up to which the topic is complete, inclusive.
-    pub fn low(&self) -> Option<EventTime> {
-        self.low
+    pub fn watermark(&self) -> Option<EventTime> {
+        self.watermark
     }
 
     fn savepoint(&self, offset: u64) -> Savepoint {
-        Savepoint { offset, watermarks: self.watermarks.clone(), low: self.low }
+        Savepoint { offset, watermarks: self.watermarks.clone(), watermark: self.watermark }
     }
 
     /// The last savepoint at or before `needed`, the oldest record still needed. If none is needed, a savepoint at
@@ -116,10 +116,10 @@ pub(super) struct WatermarkHistory {
 }
 
 impl WatermarkHistory {
-    /// The record at `offset` completed the tape up to `low`. `true` if that is a later minute than before.
-    pub fn push(&mut self, low: EventTime, offset: u64) -> bool {
-        let minute = low.floor_minute();
-        let moved = minute > self.low();
+    /// The record at `offset` completed the tape up to `watermark`. `true` if that is a later minute than before.
+    pub fn push(&mut self, watermark: EventTime, offset: u64) -> bool {
+        let minute = watermark.floor_minute();
+        let moved = minute > self.watermark();
         if moved {
             self.minutes.push_back((minute, offset));
         }
@@ -127,7 +127,7 @@ impl WatermarkHistory {
     }
 
     /// The whole minute up to which the tape is complete; [`EventTime::MIN`] before the first watermark.
-    pub fn low(&self) -> EventTime {
+    pub fn watermark(&self) -> EventTime {
         self.minutes.back().map_or(EventTime::MIN, |&(minute, _)| minute)
     }
 
@@ -168,14 +168,14 @@ mod tests {
             whole.observe(offset, &watermark(0, 1, minutes));
         }
         let savepoint = whole.rewind(Some(11), 20);
-        assert_eq!((savepoint.offset, savepoint.low), (9, Some(minute(62))));
-        assert_eq!(savepoint.watermarks.low(), Some(minute(62).timestamp()));
+        assert_eq!((savepoint.offset, savepoint.watermark), (9, Some(minute(62))));
+        assert_eq!(savepoint.watermarks.minimum(), Some(minute(62).timestamp()));
         let mut restored = WatermarkTracker::restore(savepoint);
-        assert_eq!(restored.low(), Some(minute(62)));
+        assert_eq!(restored.watermark(), Some(minute(62)));
         assert!(!restored.includes(8) && restored.includes(9));
         restored.observe(9, &watermark(0, 1, 130));
         restored.observe(12, &watermark(0, 1, 140));
-        assert_eq!(restored.low(), whole.low());
+        assert_eq!(restored.watermark(), whole.watermark());
         assert_eq!(whole.rewind(None, 13), restored.rewind(None, 13));
 
         whole.evict_before(Some(11));
@@ -194,9 +194,9 @@ mod tests {
         let mut tracker = WatermarkTracker::starting_at(0);
         assert!(!tracker.observe(0, &watermark(0, 2, 100)));
         let mut restored = WatermarkTracker::restore(tracker.rewind(None, 1));
-        assert_eq!(restored.low(), None);
+        assert_eq!(restored.watermark(), None);
         assert!(restored.observe(1, &watermark(1, 2, 50)));
-        assert_eq!(restored.low(), Some(minute(50)));
+        assert_eq!(restored.watermark(), Some(minute(50)));
     }
 
     #[test]
@@ -205,21 +205,21 @@ mod tests {
         tracker.observe(0, &watermark(1, 2, 10));
         assert!(tracker.observe(1, &watermark(0, 2, 100)), "complete up to the slower one");
         assert!(tracker.observe(2, &idle(1, 2, 10)), "not waited for");
-        assert_eq!(tracker.low(), Some(minute(100)));
+        assert_eq!(tracker.watermark(), Some(minute(100)));
         assert!(!tracker.observe(3, &watermark(1, 2, 40)), "back, and behind what is complete");
         let mut restored = WatermarkTracker::restore(tracker.rewind(None, 4));
         for tracker in [&mut tracker, &mut restored] {
-            assert_eq!(tracker.low(), Some(minute(100)));
+            assert_eq!(tracker.watermark(), Some(minute(100)));
             assert!(!tracker.observe(4, &watermark(0, 2, 200)), "the slower one is at minute 40");
             assert!(tracker.observe(5, &watermark(1, 2, 150)));
-            assert_eq!(tracker.low(), Some(minute(150)));
+            assert_eq!(tracker.watermark(), Some(minute(150)));
         }
     }
 
     #[test]
     fn knows_which_record_completed_a_moment() {
         let mut history = WatermarkHistory::default();
-        assert_eq!((history.low(), history.dependency_offset(minute(0))), (EventTime::MIN, 0));
+        assert_eq!((history.watermark(), history.dependency_offset(minute(0))), (EventTime::MIN, 0));
         assert!(history.push(minute(5), 10));
         assert!(!history.push(EventTime::from_micros(minute(5).as_micros() + 1), 11));
         assert!(history.push(minute(8), 12));

@@ -202,10 +202,12 @@ impl Collector {
                 let of_partition = (run, record.partition);
                 let streams = self.streams.entry(of_partition.clone()).or_default();
                 streams.observe(&watermark);
-                let low = streams.low();
-                if let Some(low) = low.filter(|low| self.forwarded.get(&of_partition).is_none_or(|last| last < low)) {
-                    self.forwarded.insert(of_partition.clone(), low);
-                    batch.complete.insert(of_partition, low);
+                let minimum = streams.minimum();
+                if let Some(minimum) =
+                    minimum.filter(|minimum| self.forwarded.get(&of_partition).is_none_or(|last| last < minimum))
+                {
+                    self.forwarded.insert(of_partition.clone(), minimum);
+                    batch.complete.insert(of_partition, minimum);
                 }
             }
             Err(error) => self.letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
