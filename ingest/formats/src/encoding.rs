@@ -11,7 +11,7 @@ const READ_BYTES: usize = 16 << 10;
 
 /// The encoding that was asked for, or the one that the contents show: by a byte order mark, or by the zeros of
 /// UTF-16.
-pub(crate) fn of(beginning: &[u8], options: &Options, place: &str) -> Result<&'static Encoding, FormatError> {
+pub(crate) fn detect(beginning: &[u8], options: &Options, place: &str) -> Result<&'static Encoding, FormatError> {
     if beginning.starts_with(b"\xff\xfe\0\0") || beginning.starts_with(b"\0\0\xfe\xff") {
         return Err(FormatError::Refused {
             place: place.to_owned(),
@@ -52,7 +52,15 @@ pub(crate) fn utf8(source: ByteSource, encoding: &'static Encoding, beginning: &
         return Box::new(Skip { source, left: mark });
     }
     let decoder = encoding.new_decoder_with_bom_removal();
-    Box::new(Transcoded { source, decoder, input: Vec::new(), at: 0, ended: false, output: Vec::new(), given: 0 })
+    Box::new(Transcoded {
+        source,
+        decoder,
+        input: Vec::new(),
+        decoded: 0,
+        ended: false,
+        output: Vec::new(),
+        returned: 0,
+    })
 }
 
 /// A source without its first few bytes.
@@ -79,32 +87,35 @@ struct Transcoded {
     source: ByteSource,
     decoder: Decoder,
     input: Vec<u8>,
-    at: usize,
+    /// How many bytes of the input have been decoded.
+    decoded: usize,
+    /// Whether the source has ended.
     ended: bool,
     output: Vec<u8>,
-    given: usize,
+    /// How many bytes of the output have been returned.
+    returned: usize,
 }
 
 impl Read for Transcoded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.output.len() {
-            if self.ended && self.at == self.input.len() {
+        while self.returned == self.output.len() {
+            if self.ended && self.decoded == self.input.len() {
                 return Ok(0);
             }
             self.decode()?;
         }
-        let count = buffer.len().min(self.output.len() - self.given);
-        buffer[..count].copy_from_slice(&self.output[self.given..self.given + count]);
-        self.given += count;
+        let count = buffer.len().min(self.output.len() - self.returned);
+        buffer[..count].copy_from_slice(&self.output[self.returned..self.returned + count]);
+        self.returned += count;
         Ok(count)
     }
 }
 
 impl Transcoded {
     fn decode(&mut self) -> io::Result<()> {
-        if self.at == self.input.len() {
+        if self.decoded == self.input.len() {
             self.input.resize(READ_BYTES, 0);
-            self.at = 0;
+            self.decoded = 0;
             let read = self.source.read(&mut self.input);
             self.input.truncate(*read.as_ref().unwrap_or(&0));
             self.ended = read? == 0;
@@ -112,11 +123,11 @@ impl Transcoded {
         // A byte of the source becomes at most three bytes of UTF-8.
         self.output.resize(READ_BYTES * 3 + 16, 0);
         let (result, read, written, _) =
-            self.decoder.decode_to_utf8(&self.input[self.at..], &mut self.output, self.ended);
+            self.decoder.decode_to_utf8(&self.input[self.decoded..], &mut self.output, self.ended);
         debug_assert!(result == CoderResult::InputEmpty || written > 0);
-        self.at += read;
+        self.decoded += read;
         self.output.truncate(written);
-        self.given = 0;
+        self.returned = 0;
         Ok(())
     }
 }

@@ -103,7 +103,7 @@ impl Reader {
             crate::source::Contents::Parquet(file) => {
                 (Format::Parquet, Box::new(Parquet::open(file, &place, options)?), None)
             }
-            crate::source::Contents::Text(mut buffer) => match format(&mut buffer, options)? {
+            crate::source::Contents::Text(mut buffer) => match detect(&mut buffer, options)? {
                 Detected::Json(layout) => (Format::Json, Box::new(Json::new(buffer, layout)), None),
                 Detected::Text => (Format::Text, Box::new(Lines::new(buffer)), None),
                 Detected::Csv => {
@@ -206,7 +206,7 @@ enum Detected {
     Text,
 }
 
-fn format(buffer: &mut Buffer, options: &Options) -> Result<Detected, FormatError> {
+fn detect(buffer: &mut Buffer, options: &Options) -> Result<Detected, FormatError> {
     let asked = options.format;
     if matches!(asked, Some(Format::Csv | Format::Text)) || (asked.is_none() && !options.header) {
         return Ok(if asked == Some(Format::Text) { Detected::Text } else { Detected::Csv });

@@ -6,7 +6,7 @@ use memchr::memmem;
 /// Kinds of files that are not read: their magic number, its offset, the name of the kind, and what to do instead.
 #[rustfmt::skip]
 const REFUSED: &[(usize, &[u8], &str, &str)] = &[
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls)", SHEET),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls)", SAVE_SHEET),
     (0, b"%PDF-", "a PDF", "save its text or its table as CSV"),
     (0, b"SQLite format 3\0", "an SQLite database", "write the table as CSV: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > news.csv"),
     (8, b"DUCK", "a DuckDB database", "write the table as Parquet: duckdb FILE \"COPY TABLE_NAME TO 'news.parquet'\""),
@@ -32,7 +32,7 @@ const REFUSED: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\x7fELF", "a program", "give a file of text"),
 ];
 
-const SHEET: &str = "save the sheet as CSV (UTF-8)";
+const SAVE_SHEET: &str = "save the sheet as CSV (UTF-8)";
 
 /// Refuses contents of a kind that is not read.
 pub(crate) fn refuse_other_kinds(beginning: &[u8], place: &str) -> Result<(), FormatError> {
@@ -102,9 +102,9 @@ pub(crate) fn is_control(byte: &u8) -> bool {
 fn zip(beginning: &[u8]) -> (&'static str, &'static str) {
     let has = |name: &[u8]| memmem::find(beginning, name).is_some();
     if has(b"xl/") || (has(b"[Content_Types].xml") && !has(b"word/") && !has(b"ppt/")) {
-        ("an Excel workbook (.xlsx)", SHEET)
+        ("an Excel workbook (.xlsx)", SAVE_SHEET)
     } else if has(b"application/vnd.oasis.opendocument.spreadsheet") {
-        ("an OpenDocument workbook (.ods)", SHEET)
+        ("an OpenDocument workbook (.ods)", SAVE_SHEET)
     } else if has(b"word/") {
         ("a Word document", "save its text as .txt")
     } else {

@@ -99,7 +99,7 @@ impl Input {
             });
         }
         signature::refuse_other_kinds(beginning, &place)?;
-        let encoding = encoding::of(beginning, options, &place)?;
+        let encoding = encoding::detect(beginning, options, &place)?;
         if encoding == encoding_rs::UTF_8 {
             signature::refuse_binary(beginning, &place)?;
         }
@@ -136,13 +136,13 @@ impl Read for Counted {
 struct Peeked {
     source: ByteSource,
     beginning: Vec<u8>,
-    /// How many bytes of the beginning have been handed to the reader.
-    given: usize,
+    /// How many bytes of the beginning have been returned.
+    returned: usize,
 }
 
 impl Peeked {
     fn new(source: ByteSource) -> Self {
-        Self { source, beginning: Vec::new(), given: 0 }
+        Self { source, beginning: Vec::new(), returned: 0 }
     }
 
     /// Reads the beginning and returns it. One line is enough for text, so that a typed line is answered at once; for
@@ -178,12 +178,12 @@ impl Peeked {
 
 impl Read for Peeked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.beginning.len() {
+        if self.returned == self.beginning.len() {
             return self.source.read(buffer);
         }
-        let count = buffer.len().min(self.beginning.len() - self.given);
-        buffer[..count].copy_from_slice(&self.beginning[self.given..self.given + count]);
-        self.given += count;
+        let count = buffer.len().min(self.beginning.len() - self.returned);
+        buffer[..count].copy_from_slice(&self.beginning[self.returned..self.returned + count]);
+        self.returned += count;
         Ok(count)
     }
 }

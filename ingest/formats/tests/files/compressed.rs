@@ -88,13 +88,13 @@ fn damaged_compressed_data_is_an_error_that_names_it() {
 
 #[test]
 fn a_bomb_does_not_fill_the_memory() {
-    let bomb = gzip(&gzip_of_zeros(64 << 20));
+    let bomb = gzip(&gzip_of_spaces(64 << 20));
     let (items, error) = all(&bomb, &Options { format: Some(Format::Text), ..Options::default() });
     assert!(error.is_none());
     let unreadable = items[0].as_ref().unwrap_err();
     assert!(unreadable.reason.contains("longer than 4 MiB") && unreadable.raw.len() <= 64 << 10);
 }
 
-fn gzip_of_zeros(count: usize) -> Vec<u8> {
+fn gzip_of_spaces(count: usize) -> Vec<u8> {
     gzip(&vec![b' '; count])
 }

@@ -1,8 +1,8 @@
 use super::*;
 use ::parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use ::parquet::data_type::{
-    BoolType, ByteArray, ByteArrayType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType, Int32Type,
-    Int64Type, Int96, Int96Type,
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
+    Int32Type, Int64Type, Int96, Int96Type,
 };
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
@@ -23,6 +23,13 @@ fn write(schema: &str, compression: Compression, columns: &[&dyn Fn(&mut Seriali
     assert!(group.next_column().unwrap().is_none());
     group.close().unwrap();
     writer.into_inner().unwrap()
+}
+
+/// Writes a column of one value.
+fn one<T: DataType>(value: T::T) -> impl Fn(&mut SerializedColumnWriter<'_>) {
+    move |column: &mut SerializedColumnWriter<'_>| {
+        column.typed::<T>().write_batch(std::slice::from_ref(&value), None, None).unwrap();
+    }
 }
 
 fn text(value: &str) -> ByteArray {
@@ -60,82 +67,53 @@ fn every_codec_is_read() {
     }
 }
 
+/// A column of each type.
+const TYPES: &str = "message m {
+    required int64 utc (TIMESTAMP(NANOS,true));
+    required int64 local (TIMESTAMP(MICROS,false));
+    required int64 old (TIMESTAMP_MILLIS);
+    required int96 older;
+    required int32 day (DATE);
+    required int64 big;
+    required int32 small (INTEGER(8,false));
+    required int64 price (DECIMAL(18,4));
+    required fixed_len_byte_array(3) wide (DECIMAL(5,2));
+    required double close;
+    required float weight;
+    required boolean ok;
+    required binary plain;
+    required binary bytes;
+    optional binary none (UTF8);
+    required int32 time (TIME_MILLIS);
+}";
+
 #[test]
 fn types_are_kept() {
-    let schema = "message m {
-        required int64 utc (TIMESTAMP(NANOS,true));
-        required int64 local (TIMESTAMP(MICROS,false));
-        required int64 old (TIMESTAMP_MILLIS);
-        required int96 older;
-        required int32 day (DATE);
-        required int64 big;
-        required int32 small (INTEGER(8,false));
-        required int64 price (DECIMAL(18,4));
-        required fixed_len_byte_array(3) wide (DECIMAL(5,2));
-        required double close;
-        required float weight;
-        required boolean ok;
-        required binary plain;
-        required binary bytes;
-        optional binary none (UTF8);
-        required int32 time (TIME_MILLIS);
-    }";
     let ns = 1_747_078_980_123_456_789_i64;
     let mut int96 = Int96::new();
     int96.set_data(0, 0, 2_440_589);
     let bytes = write(
-        schema,
+        TYPES,
         Compression::SNAPPY,
         &[
-            &|c| {
-                c.typed::<Int64Type>().write_batch(&[ns], None, None).unwrap();
+            &one::<Int64Type>(ns),
+            &one::<Int64Type>(ns / 1000),
+            &one::<Int64Type>(ns / 1_000_000),
+            &one::<Int96Type>(int96),
+            &one::<Int32Type>(20_220),
+            &one::<Int64Type>(i64::MAX),
+            &one::<Int32Type>(255),
+            &one::<Int64Type>(-1_931_000),
+            &one::<FixedLenByteArrayType>(FixedLenByteArray::from(vec![0, 0x30, 0x39])),
+            &one::<DoubleType>(f64::NAN),
+            &one::<FloatType>(0.1),
+            &one::<BoolType>(true),
+            &one::<ByteArrayType>(text("old text")),
+            &one::<ByteArrayType>(ByteArray::from(vec![0xff, 0])),
+            &|column| {
+                column.typed::<ByteArrayType>().write_batch(&[], Some(&[0]), None).unwrap();
             },
-            &|c| {
-                c.typed::<Int64Type>().write_batch(&[ns / 1000], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int64Type>().write_batch(&[ns / 1_000_000], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int96Type>().write_batch(&[int96], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int32Type>().write_batch(&[20_220], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int64Type>().write_batch(&[i64::MAX], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int32Type>().write_batch(&[255], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int64Type>().write_batch(&[-1_931_000], None, None).unwrap();
-            },
-            &|c| {
-                let value = FixedLenByteArray::from(vec![0, 0x30, 0x39]);
-                c.typed::<FixedLenByteArrayType>().write_batch(&[value], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<DoubleType>().write_batch(&[f64::NAN], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<FloatType>().write_batch(&[0.1], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<BoolType>().write_batch(&[true], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<ByteArrayType>().write_batch(&[text("old text")], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<ByteArrayType>().write_batch(&[ByteArray::from(vec![0xff, 0])], None, None).unwrap();
-            },
-            &|c| {
-                c.typed::<ByteArrayType>().write_batch(&[], Some(&[0]), None).unwrap();
-            },
-            &|c| {
-                c.typed::<Int32Type>().write_batch(&[34_200_000], None, None).unwrap();
-            },
+            &one::<Int32Type>(34_200_000),
         ],
     );
     let row = read(&bytes).remove(0);
