@@ -78,6 +78,14 @@ fn plausible(nanoseconds: i128) -> Option<Timestamp> {
     Timestamp::from_nanosecond(nanoseconds).ok().filter(|&at| is_plausible(at))
 }
 
+/// A moment that a provider sent, checked and cut to the microseconds that the topics keep.
+///
+/// # Errors
+/// It is not within [`YEARS`].
+pub fn plausible_moment(at: Timestamp) -> Result<Timestamp, String> {
+    if is_plausible(at) { Ok(whole_microseconds(at)) } else { Err(format!("{at} is not a plausible moment")) }
+}
+
 /// The moment, cut to the microseconds that the topics keep.
 pub fn whole_microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("a timestamp cut to microseconds is still in range")

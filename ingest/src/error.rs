@@ -85,7 +85,7 @@ impl IngestError {
     }
 
     /// Whether the provider is what failed, not Kafka nor this machine.
-    pub(crate) fn is_the_providers(&self) -> bool {
+    pub(crate) fn is_of_provider(&self) -> bool {
         matches!(self, Self::Provider(_) | Self::Stalled { .. })
     }
 

@@ -270,7 +270,7 @@ impl PriceFeed {
                  its symbols and its address in the settings"
             );
         }
-        if error.is_the_providers() {
+        if error.is_of_provider() {
             self.health.failed(&error).await?;
         } else {
             self.health.waiting(&chain(&error));

@@ -271,7 +271,7 @@ impl NewsPoller {
                     None => Wait::AtMost(wait),
                 })
             }
-            Err(error) if error.is_retryable() || self.is_left_alone(&error) => {
+            Err(error) if error.is_retryable() || self.must_not_stop_others(&error) => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_at_least(error.retry_after());
                 let (said, wait_s) = (chain(&error), wait.as_secs_f64());
@@ -286,7 +286,7 @@ impl NewsPoller {
                          address, its key and what your plan includes"
                     );
                 }
-                match error.is_the_providers() {
+                match error.is_of_provider() {
                     // The poll goes on with the page that failed.
                     true if self.unfinished.is_some() => self.health.request_failed(&error).await?,
                     true => self.health.failed(&error).await?,
@@ -298,12 +298,12 @@ impl NewsPoller {
         }
     }
 
-    /// Whether an error that a retry may not cure must not end the others. A source that has answered before, perhaps in an
-    /// earlier process, may have moved for a while. One that stands in for another is asked for the first time when that
-    /// one fails: then a refusal would make the outage of one source that of all.
-    fn is_left_alone(&self, error: &IngestError) -> bool {
+    /// Whether an error that a retry may not cure must not stop the other sources. A source that has answered before,
+    /// perhaps in an earlier process, may have moved for a while. One that stands in for another is asked for the first
+    /// time when that one fails: then a refusal would make the outage of one source that of all.
+    fn must_not_stop_others(&self, error: &IngestError) -> bool {
         let has_answered = self.emitted.is_some() || self.progress.has_followed();
-        (has_answered && is_rejected(error)) || (self.primary.is_some() && error.is_the_providers())
+        (has_answered && is_rejected(error)) || (self.primary.is_some() && error.is_of_provider())
     }
 
     /// One poll: every page from the watermark less the overlap, then the watermark on every
@@ -376,10 +376,10 @@ impl NewsPoller {
     fn begin(&mut self) -> Unfinished {
         let began = self.clock.now();
         let overlap = SignedDuration::try_from(self.config.overlap).unwrap_or(SignedDuration::MAX);
-        let others = self.takeover_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
+        let takeover = self.takeover_from.map(|from| from.saturating_sub(overlap).unwrap_or(Timestamp::MIN));
         // Poll 0 looks back as far as late articles are looked for.
         let number = if self.source.is_read_whole() { 0 } else { self.polls };
-        let since = self.progress.query_from(began, number, &self.config).max(others.unwrap_or(Timestamp::MIN));
+        let since = self.progress.query_from(began, number, &self.config).max(takeover.unwrap_or(Timestamp::MIN));
         let request = NewsRequest::Since(since);
         self.polls += 1;
         Unfinished { began, request, pages: PageGuard::default(), rejected: HashSet::new() }

@@ -25,6 +25,17 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
+/// Reads a JSON object. A list is refused: serde would take its elements for the fields, in their order.
+///
+/// # Errors
+/// The reason, in words.
+pub fn read_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
+    if !raw.trim_start().starts_with('{') {
+        return Err("not an object".into());
+    }
+    serde_json::from_str(raw).map_err(|error| error.to_string())
+}
+
 /// What identifies an article: its id, or its address where it has none. An id of 0 does not count: several articles
 /// have it.
 ///

@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tapewire_core::Article;
 
-/// A round that took longer leaves out what was published after its beginning; see [`Round::into_page`].
-const SHORT: SignedDuration = SignedDuration::from_mins(1);
+/// A round that took longer than this leaves out what was published after its beginning; see [`Round::into_page`].
+const LONG_ROUND: SignedDuration = SignedDuration::from_mins(1);
 
 /// The round that a failed request has interrupted, if any. The next call for the same page goes on with it, so that a rate
 /// limit does not make it begin again and again.
 #[derive(Debug)]
-pub struct Rounds<At> {
-    interrupted: Mutex<Option<Round<At>>>,
+pub struct Rounds<Place> {
+    interrupted: Mutex<Option<Round<Place>>>,
     /// Whether the last round ended before it had read everything.
     was_cut: AtomicBool,
 }
 
-impl<At> Default for Rounds<At> {
+impl<Place> Default for Rounds<Place> {
     fn default() -> Self {
         Self { interrupted: Mutex::default(), was_cut: AtomicBool::new(false) }
     }
@@ -27,11 +27,11 @@ impl<At> Default for Rounds<At> {
 
 /// What has been read for one page so far.
 #[derive(Debug)]
-pub struct Round<At> {
+pub struct Round<Place> {
     request: NewsRequest,
     began: Timestamp,
-    /// Which request is next, in the source's own terms.
-    pub at: At,
+    /// Which request is next, as the source counts its requests.
+    pub place: Place,
     /// How many requests were answered.
     answers: usize,
     /// Whether a request has failed, so that much time may have passed since the answer before it.
@@ -44,15 +44,15 @@ pub struct Round<At> {
     rejects: Vec<Reject>,
 }
 
-impl<At: Default> Rounds<At> {
+impl<Place: Default> Rounds<Place> {
     /// The interrupted round for this page, or a new one that begins at `now` (UTC).
-    pub fn take(&self, request: &NewsRequest, now: Timestamp) -> Round<At> {
+    pub fn take(&self, request: &NewsRequest, now: Timestamp) -> Round<Place> {
         self.was_cut.store(false, Ordering::Relaxed);
         let interrupted = self.lock().take().filter(|round| round.request == *request);
         interrupted.unwrap_or_else(|| Round {
             request: request.clone(),
             began: now,
-            at: At::default(),
+            place: Place::default(),
             answers: 0,
             was_interrupted: false,
             was_rejected: false,
@@ -63,7 +63,7 @@ impl<At: Default> Rounds<At> {
     }
 }
 
-impl<At> Rounds<At> {
+impl<Place> Rounds<Place> {
     /// Notes that the round ends before it has read everything.
     pub fn cut(&self) {
         self.was_cut.store(true, Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl<At> Rounds<At> {
     }
 
     /// Keeps a round whose next request has failed.
-    fn keep(&self, round: Round<At>) {
+    fn keep(&self, round: Round<Place>) {
         *self.lock() = Some(Round { was_interrupted: round.answers > 0, ..round });
     }
 
@@ -91,7 +91,12 @@ impl<At> Rounds<At> {
     /// `error`, and the next call for the same page goes on with the request that failed. A page after the first that is
     /// rejected once is a [`ProviderError::Failed`]; [`ProviderError::Unreadable`] if the next call has to begin with the
     /// first page.
-    pub fn failed(&self, round: Round<At>, error: ProviderError, is_counted: bool) -> Result<Round<At>, ProviderError> {
+    pub fn failed(
+        &self,
+        round: Round<Place>,
+        error: ProviderError,
+        is_counted: bool,
+    ) -> Result<Round<Place>, ProviderError> {
         let page = round.answers + 1;
         match error {
             ProviderError::BadRequest { .. } if round.answers == 0 => Err(error),
@@ -122,14 +127,14 @@ impl<At> Rounds<At> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Round<At>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Round<Place>>> {
         self.interrupted.lock().expect("no holder of this lock can panic")
     }
 }
 
-impl<At> Round<At> {
-    /// Adds an answer, and returns how many articles in it were not there yet, with those that can't be read. An article that several lists have names the
-    /// companies of all of them: otherwise each list would seem to edit it.
+impl<Place> Round<Place> {
+    /// Adds an answer, and returns how many of its items are new, counting those that can't be read. An article that is in
+    /// several lists names the companies of all of them: otherwise each list would seem to edit it.
     pub fn add(&mut self, page: Page<Article>) -> usize {
         self.answers += 1;
         self.was_rejected = false;
@@ -157,7 +162,7 @@ impl<At> Round<At> {
     /// What was published while a long round was under way is left for the next: lists that were read early lack it, and the
     /// poller must not think that it is beyond that time.
     pub fn into_page(self, origin: &str, since: Timestamp, now: Timestamp) -> Page<Article> {
-        let until = if now.duration_since(self.began) > SHORT { self.began } else { Timestamp::MAX };
+        let until = if now.duration_since(self.began) > LONG_ROUND { self.began } else { Timestamp::MAX };
         let mut items = self.articles;
         items.retain(|article| (since..=until).contains(&article.published_at));
         items.sort_by_key(|article| article.published_at);
@@ -211,13 +216,13 @@ mod tests {
         let rounds = Rounds::<usize>::default();
         let mut round = rounds.take(&since(), at(BEGAN));
         round.add(page(vec![named("1", "2025-06-02T13:30:00Z", "AAPL")]));
-        round.at = 7;
+        round.place = 7;
         rounds.keep(round);
         let round = rounds.take(&since(), at("2025-06-02T14:00:30Z"));
-        assert_eq!((round.at, round.articles.len()), (7, 1));
+        assert_eq!((round.place, round.articles.len()), (7, 1));
         rounds.keep(round);
         let other = NewsRequest::Since(at("2025-06-02T13:01:00Z"));
-        assert_eq!(rounds.take(&other, at(BEGAN)).at, 0);
+        assert_eq!(rounds.take(&other, at(BEGAN)).place, 0);
     }
 
     #[test]

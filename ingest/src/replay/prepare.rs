@@ -28,7 +28,7 @@ pub struct Prepared {
     edits: u64,
     midnights: Vec<news::Midnights>,
     /// What a person should know of the columns of the news.
-    of_columns: Vec<String>,
+    column_notes: Vec<String>,
 }
 
 /// Reads all files and decides what they mean: names, times, widths, edits, repetitions. `report` may stop it with an
@@ -48,13 +48,13 @@ pub fn prepare(
         None => Vec::new(),
     };
     let sizes = |files: &[PathBuf]| files.iter().map(|file| size(file)).sum::<Result<u64, _>>();
-    let (of_bars, of_news) = (sizes(&inputs.bars)?, sizes(&inputs.news)?);
-    let total = of_bars + of_news;
+    let (bar_bytes, news_bytes) = (sizes(&inputs.bars)?, sizes(&inputs.news)?);
+    let total = bar_bytes + news_bytes;
     let (mut rejected, mut in_part) = (Vec::new(), Vec::new());
 
     let mut files = Files::new(&inputs.bars, &options.bar_format, 0, total, &mut report);
     let bars = read_bars(&mut files, inputs, options, &mut rejected, &mut in_part)?;
-    let mut files = Files::new(&inputs.news, &options.news_format, of_bars, total, &mut report);
+    let mut files = Files::new(&inputs.news, &options.news_format, bar_bytes, total, &mut report);
     let news = read_news(&mut files, options, &mut rejected, &mut in_part)?;
 
     check_benchmark(&bars, options)?;
@@ -78,7 +78,7 @@ pub fn prepare(
         repeated,
         edits,
         midnights,
-        of_columns: notes,
+        column_notes: notes,
     })
 }
 
@@ -134,17 +134,19 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
         Ok(if count > 0 { Ok(()) } else { Err(first.unwrap_or_else(|| "it has no bars".into())) })
     })?;
     rejected.append(&mut rejected_parts);
-    let said = options.width.map(|width| u32::try_from(width.as_secs()).ok().filter(|&width| width > 0));
-    let said = match said {
-        Some(None) => {
-            return Err(IngestError::Config("--bar-width has to be a whole number of seconds, at least 1".into()));
-        }
-        said => said.flatten(),
-    };
-    let mut collected = collector.finish(said, options, reader.symbols())?;
+    let mut collected = collector.finish(given_width(options)?, options, reader.symbols())?;
     collected.widths.extend(reader.notes());
     rejected.append(&mut collected.rejected);
     Ok(collected)
+}
+
+/// The width of the bars in seconds, if the user gave it.
+fn given_width(options: &ReplayOptions) -> Result<Option<u32>, IngestError> {
+    let Some(width) = options.width else { return Ok(None) };
+    match u32::try_from(width.as_secs()) {
+        Ok(seconds @ 1..) => Ok(Some(seconds)),
+        _ => Err(IngestError::Config("--bar-width has to be a whole number of seconds, at least 1".into())),
+    }
 }
 
 fn read_news<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
@@ -173,8 +175,7 @@ fn read_news<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
 /// be read as other days. `remedy` names the flag for files of this kind.
 fn check_order<T>(origin: &Origin, read: &Result<T, String>, remedy: &str) -> Result<(), IngestError> {
     let Some(reason) = read.as_ref().err().filter(|reason| is_of_other_order(reason)) else { return Ok(()) };
-    let (unit, number) = (if origin.has_lines { "line" } else { "row" }, origin.number);
-    let reason = format!("{unit} {number}: {reason}; {remedy} alone");
+    let reason = format!("{} {}: {reason}; {remedy} alone", origin.unit(), origin.number);
     Err(IngestError::Shape { path: origin.file.to_path_buf(), reason })
 }
 
@@ -293,7 +294,7 @@ impl Prepared {
     }
 
     /// The markets and their benchmarks. New York is not named, unless it lacks a benchmark although other markets have one.
-    fn of_markets(&self) -> Vec<String> {
+    fn market_notes(&self) -> Vec<String> {
         let (options, symbols) = (&self.options, self.bars.symbols());
         let described = Market::ALL.into_iter().filter_map(|market| {
             let count = symbols.iter().filter(|symbol| options.calendars.of(symbol) == market).count();
@@ -310,7 +311,7 @@ impl Prepared {
     }
 
     /// Symbols that are not compared with their benchmark, because all their bars have other widths than its bars.
-    fn of_widths(&self) -> Vec<String> {
+    fn width_notes(&self) -> Vec<String> {
         let (options, widths) = (&self.options, self.bars.widths_of_symbols());
         let mut apart: BTreeMap<&Symbol, Vec<&Symbol>> = BTreeMap::new();
         for (&symbol, own) in &widths {
@@ -333,21 +334,21 @@ impl Prepared {
     /// What a person should know before the replay is sent: widths, what is missing, what can't be read.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = self.bars.widths.clone();
-        notes.extend(self.of_actions());
-        notes.extend(self.idle_actions());
-        notes.extend(self.idle_flags());
+        notes.extend(self.action_note());
+        notes.extend(self.unused_actions_note());
+        notes.extend(self.unused_flags_notes());
         notes.extend(self.bars.markets.iter().cloned());
-        notes.extend(self.of_markets());
-        notes.extend(self.of_widths());
-        notes.extend(self.absent_benchmark());
-        notes.extend(self.of_columns.iter().cloned());
-        notes.extend(self.late());
-        notes.extend(self.notes_of_rows());
+        notes.extend(self.market_notes());
+        notes.extend(self.width_notes());
+        notes.extend(self.absent_benchmark_note());
+        notes.extend(self.column_notes.iter().cloned());
+        notes.extend(self.late_note());
+        notes.extend(self.row_notes());
         notes
     }
 
-    /// How many splits and dividends a file of them has.
-    fn of_actions(&self) -> Option<String> {
+    /// How many splits and dividends the file of them has.
+    fn action_note(&self) -> Option<String> {
         let path = self.options.actions.as_ref()?;
         Some(match self.actions.len() {
             0 => format!("{}: it has no splits or dividends, only the names of the columns", path.display()),
@@ -355,7 +356,7 @@ impl Prepared {
         })
     }
 
-    fn absent_benchmark(&self) -> Option<String> {
+    fn absent_benchmark_note(&self) -> Option<String> {
         let (calendars, benchmark) = (&self.options.calendars, self.options.benchmark.as_ref()?);
         let market = calendars.of(benchmark);
         let has_market = self.bars.symbols().into_iter().any(|symbol| calendars.of(symbol) == market);
@@ -368,7 +369,7 @@ impl Prepared {
     }
 
     /// How many articles count long after their publication because of their rows, and not because of the delay.
-    fn late(&self) -> Option<String> {
+    fn late_note(&self) -> Option<String> {
         let is_late = |article: &&Article| {
             let usual = delayed(article.published_at, self.options.delay);
             article.received_at.duration_since(usual) > SignedDuration::from_hours(24)
@@ -383,20 +384,20 @@ impl Prepared {
     }
 
     /// Splits and dividends that change nothing, because no bar has their symbol.
-    fn idle_actions(&self) -> Option<String> {
+    fn unused_actions_note(&self) -> Option<String> {
         let known = self.bars.symbols();
-        let idle: Vec<&CorporateAction> =
+        let unused: Vec<&CorporateAction> =
             self.actions.iter().filter(|action| !known.contains(&action.symbol)).collect();
-        let symbol = &idle.first()?.symbol;
+        let symbol = &unused.first()?.symbol;
         Some(format!(
             "{} splits or dividends are of symbols without bars, such as {symbol}, and do nothing; --alias NEWS=TAPE \
              reads a symbol as that of the bars",
-            idle.len()
+            unused.len()
         ))
     }
 
     /// Aliases and markets that change nothing, because no row has their symbol: most are misspelled.
-    fn idle_flags(&self) -> Vec<String> {
+    fn unused_flags_notes(&self) -> Vec<String> {
         let aliases = self.options.aliases.unused();
         let mut notes: Vec<String> = aliases
             .iter()
@@ -416,7 +417,7 @@ impl Prepared {
     }
 
     /// What a person should know of rows that do not count as they stand, or not at all.
-    fn notes_of_rows(&self) -> Vec<String> {
+    fn row_notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.midnights.iter().filter_map(|file| file.note(self.options.delay)).collect();
         if let edits @ 1.. = self.edits {
             notes.push(format!(

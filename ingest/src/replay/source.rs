@@ -25,10 +25,16 @@ pub struct Origin {
     pub has_lines: bool,
 }
 
+impl Origin {
+    /// What is numbered.
+    pub(super) fn unit(&self) -> &'static str {
+        if self.has_lines { "line" } else { "row" }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = if self.has_lines { "line" } else { "row" };
-        write!(f, "{} {unit} {}", self.file.display(), self.number)
+        write!(f, "{} {} {}", self.file.display(), self.unit(), self.number)
     }
 }
 
@@ -112,27 +118,28 @@ pub(super) fn nothing_readable(file: &Path, rows: u64, rejected: &[Rejected]) ->
 
 /// The commonest reasons, each with its number of rows and its first row; then how many other reasons there are.
 pub(super) fn reasons(rejected: &[Rejected]) -> Vec<String> {
-    let mut counts: BTreeMap<String, (u64, &str, u64)> = BTreeMap::new();
+    let mut counts: BTreeMap<String, (u64, &str, &Origin)> = BTreeMap::new();
     for row in rejected {
         // Rows with the same fault quote different values.
         let kind: String = row.reason.split('`').step_by(2).collect::<Vec<_>>().join("`");
-        counts.entry(kind).or_insert((0, &row.reason, row.origin.number)).0 += 1;
+        counts.entry(kind).or_insert((0, &row.reason, &row.origin)).0 += 1;
     }
     let mut counts: Vec<_> = counts.into_values().collect();
-    counts.sort_by_key(|&(count, _, number)| (std::cmp::Reverse(count), number));
-    let line = |&(count, reason, number): &(u64, &str, u64)| match count {
-        1 => format!("{reason} (line {number})"),
-        _ => format!("{reason} (line {number} and {} more)", count - 1),
+    counts.sort_by_key(|&(count, _, first)| (std::cmp::Reverse(count), first.number));
+    let line = |&(count, reason, first): &(u64, &str, &Origin)| {
+        let place = format!("{} {}", first.unit(), first.number);
+        if count == 1 { format!("{reason} ({place})") } else { format!("{reason} ({place} and {} more)", count - 1) }
     };
     let mut lines: Vec<String> = counts.iter().take(SHOWN).map(line).collect();
     let others = counts.get(SHOWN..).unwrap_or_default();
     if !others.is_empty() {
         let rows: u64 = others.iter().map(|(count, ..)| count).sum();
-        let firsts: Vec<String> = others.iter().take(SHOWN).map(|(_, _, number)| number.to_string()).collect();
+        let firsts: Vec<String> = others.iter().take(SHOWN).map(|(_, _, first)| first.number.to_string()).collect();
+        let unit = others[0].2.unit();
         let more = if others.len() > SHOWN { ", ..." } else { "" };
         let reasons = if others.len() == 1 { "reason" } else { "reasons" };
         let count = others.len();
-        lines.push(format!("and {count} other {reasons} for {rows} rows (line {}{more})", firsts.join(", ")));
+        lines.push(format!("and {count} other {reasons} for {rows} rows ({unit} {}{more})", firsts.join(", ")));
     }
     lines
 }
@@ -156,5 +163,10 @@ mod tests {
         assert_eq!(reasons(&rejected)[..5], shown);
         assert_eq!(reasons(&rejected)[5], "and 7 other reasons for 7 rows (line 5, 8, 9, 10, 11, ...)");
         assert_eq!(reasons(&rejected[..5]).len(), 5);
+        // A file of Parquet has no lines.
+        rejected.iter_mut().for_each(|row| row.origin.has_lines = false);
+        let shown = reasons(&rejected);
+        assert_eq!((shown[0].as_str(), shown[1].as_str()), ("f `1` (row 6 and 1 more)", "a (row 1)"));
+        assert_eq!(shown[5], "and 7 other reasons for 7 rows (row 5, 8, 9, 10, 11, ...)");
     }
 }

@@ -1,8 +1,9 @@
 //! Alpaca's messages as it sends them, and what they become. A frame is a list of messages of any kind.
 
 use super::conditions;
-use crate::epoch::{is_plausible, whole_microseconds};
+use crate::epoch::plausible_moment;
 use crate::providers::coins;
+use crate::providers::items::read_object;
 use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
 use crate::sale_conditions;
 use jiff::Timestamp;
@@ -165,7 +166,7 @@ pub fn frame(text: &str, market: Market, received_at: Timestamp) -> (Vec<Message
 }
 
 fn message(raw: &str, market: Market, received_at: Timestamp) -> Result<Message, String> {
-    let Tag { tag } = read(raw)?;
+    let Tag { tag } = read_object(raw)?;
     Ok(match tag.as_str() {
         "t" => Message::Market(MarketEvent::Trade(trade(raw, market, received_at)?)),
         "b" | "u" => Message::Market(MarketEvent::Bar(bar(raw, market, None, received_at)?)),
@@ -175,9 +176,9 @@ fn message(raw: &str, market: Market, received_at: Timestamp) -> Result<Message,
             halt(raw, market, received_at)?.map_or(Message::Nothing, |halt| Message::Market(MarketEvent::Halt(halt)))
         }
         "l" => Message::Nothing,
-        "success" => Message::Success(read::<Control>(raw)?.msg.unwrap_or_default()),
+        "success" => Message::Success(read_object::<Control>(raw)?.msg.unwrap_or_default()),
         "error" => {
-            let Control { code, msg } = read(raw)?;
+            let Control { code, msg } = read_object(raw)?;
             Message::Error { code: code.unwrap_or(0), message: msg.unwrap_or_else(|| "without a reason".into()) }
         }
         "subscription" => Message::Subscribed(subscribed(raw)?),
@@ -187,25 +188,25 @@ fn message(raw: &str, market: Market, received_at: Timestamp) -> Result<Message,
 
 /// The lists of a confirmation; whatever else it has is left out.
 fn subscribed(raw: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
-    let fields: BTreeMap<String, serde_json::Value> = read(raw)?;
+    let fields: BTreeMap<String, serde_json::Value> = read_object(raw)?;
     let list = |value| serde_json::from_value::<Vec<String>>(value).ok();
     Ok(fields.into_iter().filter_map(|(name, value)| Some((name, list(value)?))).collect())
 }
 
 fn trade(raw: &str, market: Market, received_at: Timestamp) -> Result<Trade, String> {
-    let item: TradeItem = read(raw)?;
-    let at = moment(item.t)?;
+    let item: TradeItem = read_object(raw)?;
+    let at = plausible_moment(item.t)?;
     let conditions = (item.c.unwrap_or_default(), item.z.unwrap_or_default());
     let id = id(item.x.as_deref(), item.i);
     Ok(Trade { id, sequence: item.i, ..made(&item.symbol, market, (item.p, item.s), at, &conditions, received_at)? })
 }
 
 fn correction(raw: &str, market: Market, received_at: Timestamp) -> Result<Message, String> {
-    let item: CorrectionItem = read(raw)?;
+    let item: CorrectionItem = read_object(raw)?;
     if item.oi == item.ci {
         return Err(format!("a correction of trade {} has the number of the trade itself", item.oi));
     }
-    let at = moment(item.t)?;
+    let at = plausible_moment(item.t)?;
     let conditions = (item.cc.unwrap_or_default(), item.z.unwrap_or_default());
     let trade = made(&item.symbol, market, (item.cp, item.cs), at, &conditions, received_at)?;
     let (original, id) = (id(item.x.as_deref(), item.oi), id(item.x.as_deref(), item.ci));
@@ -214,9 +215,9 @@ fn correction(raw: &str, market: Market, received_at: Timestamp) -> Result<Messa
 }
 
 fn cancel(raw: &str, market: Market, received_at: Timestamp) -> Result<Trade, String> {
-    let item: CancelItem = read(raw)?;
+    let item: CancelItem = read_object(raw)?;
     let conditions = (Vec::new(), String::new());
-    let trade = made(&item.symbol, market, (item.p, item.s), moment(item.t)?, &conditions, received_at)?;
+    let trade = made(&item.symbol, market, (item.p, item.s), plausible_moment(item.t)?, &conditions, received_at)?;
     let cancelled = id(item.x.as_deref(), item.i);
     let id = format!("{cancelled} cancelled");
     Ok(Trade { id, sequence: item.i, replaces: Some(cancelled), counts: BarUpdates::NOTHING, ..trade })
@@ -251,13 +252,13 @@ fn made(
 }
 
 fn bar(raw: &str, market: Market, of: Option<&Symbol>, received_at: Timestamp) -> Result<Bar, String> {
-    let item: BarItem = read(raw)?;
+    let item: BarItem = read_object(raw)?;
     let symbol = match (of, item.symbol) {
         (Some(symbol), _) => symbol.clone(),
         (None, Some(name)) => symbol(&name, market)?,
         (None, None) => return Err("missing field `S`".into()),
     };
-    let start = moment(item.t)?;
+    let start = plausible_moment(item.t)?;
     if start.as_microsecond() % 60_000_000 != 0 {
         return Err(format!("a minute does not start at {start}"));
     }
@@ -278,14 +279,14 @@ fn bar(raw: &str, market: Market, of: Option<&Symbol>, received_at: Timestamp) -
 }
 
 fn halt(raw: &str, market: Market, received_at: Timestamp) -> Result<Option<Halt>, String> {
-    let item: StatusItem = read(raw)?;
+    let item: StatusItem = read_object(raw)?;
     let halted = match (item.z.as_deref(), item.sc.as_str()) {
         (Some("A" | "B") | None, "2") | (Some("C" | "O") | None, "H" | "P") => true,
         (Some("A" | "B") | None, "3") | (Some("C" | "O") | None, "T") => false,
         _ => return Ok(None),
     };
     let reason = format!("{} {}", item.sc, item.rc.unwrap_or_default()).trim().to_owned();
-    Ok(Some(Halt { symbol: symbol(&item.symbol, market)?, at: moment(item.t)?, halted, reason, received_at }))
+    Ok(Some(Halt { symbol: symbol(&item.symbol, market)?, at: plausible_moment(item.t)?, halted, reason, received_at }))
 }
 
 /// ```json
@@ -315,7 +316,7 @@ pub fn bars_page(
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
-    let answer: Answer<'_> = read(&text).map_err(unreadable)?;
+    let answer: Answer<'_> = read_object(&text).map_err(unreadable)?;
     let bars = answer.bars.map_or("null", RawValue::get);
     let rows: Vec<&RawValue> = if bars.starts_with('{') {
         let by_symbol: BTreeMap<String, Vec<&RawValue>> =
@@ -349,16 +350,4 @@ fn symbol(name: &str, market: Market) -> Result<Symbol, String> {
             }
         }
     }
-}
-
-fn moment(at: Timestamp) -> Result<Timestamp, String> {
-    if is_plausible(at) { Ok(whole_microseconds(at)) } else { Err(format!("{at} is not a plausible moment")) }
-}
-
-/// Reads an object. A list is refused: serde would take its elements for the fields, in their order.
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err("not an object".into());
-    }
-    serde_json::from_str(raw).map_err(|error| error.to_string())
 }

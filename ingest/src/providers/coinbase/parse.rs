@@ -3,7 +3,7 @@
 use super::messages::{
     Candle, CandlesAnswer, CandlesEvent, Envelope, HeartbeatEvent, SubscriptionsEvent, TradeItem, TradesEvent,
 };
-use crate::epoch::{of_any_unit, whole_microseconds};
+use crate::epoch::{of_any_unit, plausible_moment};
 use crate::providers::coins::pair;
 use crate::providers::{BarWidth, Cursor, Page, ProviderError, Reject};
 use jiff::Timestamp;
@@ -138,12 +138,10 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
     if item.price.0 <= 0.0 || item.size.0 <= 0.0 {
         return Err("price or size is not a positive number".into());
     }
-    if !crate::epoch::is_plausible(item.time) {
-        return Err(format!("{} is not a plausible moment", item.time));
-    }
+    let at = plausible_moment(item.time)?;
     Ok(Trade {
         symbol: product(&item.product_id)?,
-        at: whole_microseconds(item.time),
+        at,
         id: item.trade_id.to_string(),
         sequence: item.trade_id,
         price: item.price.0,

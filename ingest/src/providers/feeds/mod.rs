@@ -99,8 +99,8 @@ fn make(account: &Account, wire: &'static Wire) -> Result<Arc<dyn NewsSource>, P
 }
 
 impl FeedSource {
-    fn of(&self, received_at: Timestamp) -> parse::Of<'_> {
-        parse::Of {
+    fn context(&self, received_at: Timestamp) -> parse::FeedContext<'_> {
+        parse::FeedContext {
             provider: &self.account.name,
             publisher: self.wire.publisher,
             languages: &self.config.languages,
@@ -134,7 +134,7 @@ impl NewsSource for FeedSource {
         };
         let http = self.client()?;
         let url = http.base();
-        let read = |body: &[u8], received_at| parse::page(&self.of(received_at), url.path(), body);
+        let read = |body: &[u8], received_at| parse::page(&self.context(received_at), url.path(), body);
         let mut page = self.latest.get(http, url, read).await?;
         // The poller has forgotten what is older, and would send it again.
         page.items.retain(|article| article.published_at >= *since);
@@ -152,6 +152,6 @@ impl NewsSource for FeedSource {
     }
 
     async fn read_again(&self, rejected: &Rejected<'_>) -> Result<Page<Article>, ProviderError> {
-        parse::page(&self.of(rejected.received_at), rejected.place, &feed_of(rejected.raw))
+        parse::page(&self.context(rejected.received_at), rejected.place, &feed_of(rejected.raw))
     }
 }

@@ -7,9 +7,9 @@ use crate::providers::{Page, ProviderError};
 use jiff::Timestamp;
 use tapewire_core::Article;
 
-/// What the articles of a feed are made of besides its items.
+/// What the articles of a feed get that is not in its items.
 #[derive(Debug, Clone, Copy)]
-pub struct Of<'a> {
+pub struct FeedContext<'a> {
     /// Name of the account.
     pub provider: &'a str,
     /// Publisher of all items; if it is empty, what the item says.
@@ -24,8 +24,8 @@ pub struct Of<'a> {
 ///
 /// # Errors
 /// [`ProviderError::Unreadable`] if it is not a feed, or only a part of one.
-pub fn page(of: &Of<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, ProviderError> {
-    Ok(Feed::new(of.provider, path, body)?.page(path, |item| article(of, item)))
+pub fn page(feed: &FeedContext<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, ProviderError> {
+    Ok(Feed::new(feed.provider, path, body)?.page(path, |item| article(feed, item)))
 }
 
 /// Reads an item.
@@ -37,9 +37,9 @@ pub fn page(of: &Of<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, Provi
 /// <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en</dc:language></item>
 /// ```
 /// The id of an item without one is its address. An item without a time is refused.
-fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
-    if !is_wanted(of.languages, item.any_text(&["dc:language", "language"])) {
-        metrics::counter!("tapewire_items_of_other_languages_total", "source" => of.provider.to_owned()).increment(1);
+fn article(feed: &FeedContext<'_>, item: &Item) -> ItemResult<Option<Article>> {
+    if !is_wanted(feed.languages, item.any_text(&["dc:language", "language"])) {
+        metrics::counter!("tapewire_items_of_other_languages_total", "source" => feed.provider.to_owned()).increment(1);
         return Ok((None, None));
     }
     let url = item.text("link").map(str::to_owned).or_else(|| address(item)).unwrap_or_default();
@@ -56,11 +56,11 @@ fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
     let written = item.any_text(&["pubDate", "published", "dc:date", "updated"]);
     let published_at = moment(written.ok_or("it has no date of publication")?)?;
     let (symbols, flaw) = tickers::companies(item, &title, &description);
-    let publisher = Some(of.publisher).filter(|name| !name.is_empty());
+    let publisher = Some(feed.publisher).filter(|name| !name.is_empty());
     let article = Article {
         revision: Article::fingerprint(&title, &description, &symbols),
         id,
-        provider: of.provider.to_owned(),
+        provider: feed.provider.to_owned(),
         publisher: publisher.or(item.any_text(&["dc:publisher", "source"])).unwrap_or_default().to_owned(),
         author: item.any_text(&["dc:creator", "author", "dc:contributor"]).unwrap_or_default().to_owned(),
         title,
@@ -71,7 +71,7 @@ fn article(of: &Of<'_>, item: &Item) -> ItemResult<Option<Article>> {
         symbols_found: false,
         keywords: keywords(item),
         published_at,
-        received_at: of.received_at,
+        received_at: feed.received_at,
     };
     Ok((Some(article), flaw))
 }

@@ -109,7 +109,8 @@ fn a_feed_without_an_address_is_refused_before_anything_is_asked() {
 
 #[test]
 fn captures_are_read() {
-    let of = super::parse::Of { provider: "rss", publisher: "", languages: &[], received_at: Timestamp::UNIX_EPOCH };
+    let received_at = Timestamp::UNIX_EPOCH;
+    let feed = super::parse::FeedContext { provider: "rss", publisher: "", languages: &[], received_at };
     for (path, expected, rejects) in [
         // The second is of a company in Toronto, whose ticker goes to the dead letters.
         ("live-captures/globenewswire/feed_shape.xml", vec![vec!["FCEL"], vec![]], 1),
@@ -117,7 +118,7 @@ fn captures_are_read() {
         ("edgar/pressreleases.rss", vec![vec![]; 25], 0),
     ] {
         let Some(body) = fixture(path) else { return };
-        let page = super::parse::page(&of, path, &body).unwrap();
+        let page = super::parse::page(&feed, path, &body).unwrap();
         let named: Vec<Vec<&str>> =
             page.items.iter().map(|article| article.symbols.iter().map(Symbol::as_str).collect()).collect();
         assert_eq!((named, page.rejects.len()), (expected, rejects), "{path}");

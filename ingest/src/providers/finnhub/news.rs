@@ -46,8 +46,8 @@ struct Item {
 
 /// How far a round has come.
 #[derive(Debug, Default)]
-struct At {
-    /// Place of the next company.
+struct Place {
+    /// Index of the next company.
     next: usize,
     /// The companies whose lists were rejected, and why.
     rejected: Vec<String>,
@@ -59,7 +59,7 @@ pub(super) struct CompanyNews {
     symbols: Vec<Symbol>,
     /// From one request to the next, in market time.
     between: Duration,
-    rounds: Rounds<At>,
+    rounds: Rounds<Place>,
 }
 
 impl CompanyNews {
@@ -96,23 +96,25 @@ impl CompanyNews {
     }
 
     /// Reads the lists that the round has not read yet.
-    async fn read(&self, round: &mut Round<At>, since: Timestamp) -> Result<(), ProviderError> {
-        while let Some(symbol) = self.symbols.get(round.at.next) {
-            if round.at.next > 0 {
+    async fn read(&self, round: &mut Round<Place>, since: Timestamp) -> Result<(), ProviderError> {
+        while let Some(symbol) = self.symbols.get(round.place.next) {
+            if round.place.next > 0 {
                 self.http.clock().sleep(self.between).await;
             }
             match self.list(symbol, since).await {
                 Ok(page) => drop(round.add(page)),
                 // Unless all companies are rejected, it is about this one.
-                Err(error @ ProviderError::BadRequest { .. }) if round.at.rejected.len() + 1 < self.symbols.len() => {
-                    round.at.rejected.push(format!("{symbol}: {error}"));
+                Err(error @ ProviderError::BadRequest { .. })
+                    if round.place.rejected.len() + 1 < self.symbols.len() =>
+                {
+                    round.place.rejected.push(format!("{symbol}: {error}"));
                 }
-                Err(error) => return Err(of(symbol, error)),
+                Err(error) => return Err(with_company(symbol, error)),
             }
-            round.at.next += 1;
+            round.place.next += 1;
         }
-        if !round.at.rejected.is_empty() {
-            let (source, rejected) = (self.http.provider(), round.at.rejected.join("; "));
+        if !round.place.rejected.is_empty() {
+            let (source, rejected) = (self.http.provider(), round.place.rejected.join("; "));
             tracing::error!(
                 source,
                 rejected,
@@ -149,7 +151,7 @@ impl CompanyNews {
 }
 
 /// Names the company in a refusal, because the plan may cover other companies.
-fn of(symbol: &Symbol, error: ProviderError) -> ProviderError {
+fn with_company(symbol: &Symbol, error: ProviderError) -> ProviderError {
     match error {
         ProviderError::NotAuthorized { provider, message, .. } => {
             ProviderError::NotAuthorized { provider, what: format!("news of {symbol}"), message }

@@ -3,6 +3,7 @@
 use super::conditions;
 use crate::epoch::of_any_unit;
 use crate::providers::coins::{self, Decimal};
+use crate::providers::items::read_object;
 use crate::providers::{MarketEvent, Reject};
 use crate::sale_conditions;
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ enum Code {
 /// # Errors
 /// The reason, in words.
 pub fn message(raw: &str, received_at: Timestamp, number: &mut impl FnMut() -> u64) -> Result<Message, String> {
-    let envelope: Envelope<'_> = read(raw)?;
+    let envelope: Envelope<'_> = read_object(raw)?;
     match envelope.r#type.as_str() {
         "trade" => {
             let (mut events, mut rejects) = (Vec::new(), Vec::new());
@@ -79,7 +80,7 @@ pub fn message(raw: &str, received_at: Timestamp, number: &mut impl FnMut() -> u
 }
 
 fn trade(raw: &str, received_at: Timestamp, number: u64) -> Result<Option<Trade>, String> {
-    let item: Item = read(raw)?;
+    let item: Item = read_object(raw)?;
     if item.p.0 <= 0.0 || item.v.0 < 0.0 {
         return Err("the price is not a positive number, or the size is negative".into());
     }
@@ -127,11 +128,4 @@ fn symbol(name: &str) -> Result<Symbol, String> {
             }
         }
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err("not an object".into());
-    }
-    serde_json::from_str(raw).map_err(|error| error.to_string())
 }

@@ -35,7 +35,7 @@ pub const PROVIDER: Provider = Provider {
 
 /// Which page is next.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-enum At {
+enum Place {
     /// The first.
     #[default]
     First,
@@ -45,7 +45,7 @@ enum At {
     Named(String, u32),
 }
 
-impl At {
+impl Place {
     fn number(&self) -> u32 {
         match self {
             Self::First => 0,
@@ -57,10 +57,10 @@ impl At {
 struct JsonNews {
     account: Account,
     config: JsonConfig,
-    /// Nothing without an address.
+    /// `None` without an address.
     ready: Option<(HttpClient, Checked)>,
     options: ReplayOptions,
-    rounds: Rounds<At>,
+    rounds: Rounds<Place>,
 }
 
 impl JsonNews {
@@ -86,20 +86,20 @@ impl JsonNews {
     }
 
     /// Reads pages until one has nothing new since `since`.
-    async fn read(&self, round: &mut Round<At>, since: Timestamp) -> Result<(), ProviderError> {
+    async fn read(&self, round: &mut Round<Place>, since: Timestamp) -> Result<(), ProviderError> {
         let (http, checked) = self.ready()?;
         loop {
-            let url = self.url(http, checked, &round.at, since)?;
+            let url = self.url(http, checked, &round.place, since)?;
             let body = http.get(&url).await?;
             let (page, count, next) = self.page(http, &url, &body)?;
             let is_back = page.items.last().is_some_and(|article| article.published_at < since);
             let is_new = round.add(page) > 0;
-            let number = round.at.number() + 1;
+            let number = round.place.number() + 1;
             let is_counted = self.config.next_page.is_empty();
             let is_short = is_counted && count < self.config.full_page as usize;
-            round.at = match next {
-                Some(next) => At::Named(next, number),
-                None if is_counted && has_placeholder(&checked.url, PAGE) && !is_short => At::Number(number),
+            round.place = match next {
+                Some(next) => Place::Named(next, number),
+                None if is_counted && has_placeholder(&checked.url, PAGE) && !is_short => Place::Number(number),
                 None => return Ok(()),
             };
             if is_back || !is_new {
@@ -118,12 +118,12 @@ impl JsonNews {
         }
     }
 
-    fn url(&self, http: &HttpClient, checked: &Checked, at: &At, since: Timestamp) -> Result<Url, ProviderError> {
-        let page = match at {
-            At::Named(address, _) if address.contains("://") => return http.named_url(address),
-            At::Named(token, _) => token.clone(),
-            At::First if !self.config.next_page.is_empty() => String::new(),
-            at => u64::from(self.config.first_page).saturating_add(u64::from(at.number())).to_string(),
+    fn url(&self, http: &HttpClient, checked: &Checked, place: &Place, since: Timestamp) -> Result<Url, ProviderError> {
+        let page = match place {
+            Place::Named(address, _) if address.contains("://") => return http.named_url(address),
+            Place::Named(token, _) => token.clone(),
+            Place::First if !self.config.next_page.is_empty() => String::new(),
+            place => u64::from(self.config.first_page).saturating_add(u64::from(place.number())).to_string(),
         };
         let since = since.to_zoned(TimeZone::UTC).strftime(&self.config.since_format).to_string();
         let mut url = checked.url.clone();
@@ -154,11 +154,11 @@ impl JsonNews {
             ProviderError::Unreadable { provider, path, reason: http.redacted(&format!("{reason}; it says: {said}")) }
         };
         let answer: &RawValue = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-        let list = at(answer, &self.config.list).and_then(|list| serde_json::from_str(list.get()).ok());
+        let list = value_at(answer, &self.config.list).and_then(|list| serde_json::from_str(list.get()).ok());
         let list: Vec<&RawValue> =
             list.ok_or_else(|| unreadable(format!("it has no list at `{}` (the setting `list`)", self.config.list)))?;
         let next = Some(&self.config.next_page).filter(|pointer| !pointer.is_empty());
-        let next = next.and_then(|pointer| serde_json::from_str::<Id>(at(answer, pointer)?.get()).ok());
+        let next = next.and_then(|pointer| serde_json::from_str::<Id>(value_at(answer, pointer)?.get()).ok());
         let next = next.map(|Id(next)| next).filter(|next| !next.is_empty());
         let count = list.len();
         let read = |raw: &str| crate::replay::article_of_item(&self.options, http.provider(), raw, received_at);
@@ -167,7 +167,7 @@ impl JsonNews {
 }
 
 /// The value at a JSON pointer (RFC 6901), as it is written.
-pub fn at<'a>(answer: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
+fn value_at<'a>(answer: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
     pointer.split('/').skip(1).try_fold(answer, |value, part| {
         let part = part.replace("~1", "/").replace("~0", "~");
         if value.get().starts_with('[') {

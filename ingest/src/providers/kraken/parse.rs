@@ -1,8 +1,9 @@
 //! Kraken's messages as it sends them, and what they become. Its streams have prices as JSON numbers and times in
 //! RFC 3339; its REST answers have prices as JSON strings and times in Unix seconds.
 
-use crate::epoch::{is_plausible, whole_microseconds};
+use crate::epoch::plausible_moment;
 use crate::providers::coins::{Decimal, pair};
+use crate::providers::items::read_object;
 use crate::providers::{BarWidth, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -100,13 +101,13 @@ pub fn message(raw: &str, received_at: Timestamp) -> Message {
 }
 
 fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), String> {
-    let envelope: Envelope<'_> = read(raw)?;
+    let envelope: Envelope<'_> = read_object(raw)?;
     let data = envelope.data.unwrap_or_default();
     match (envelope.channel.as_deref(), envelope.method.as_deref()) {
         (Some("heartbeat"), _) | (None, Some("pong")) => {}
         (Some("status"), _) => {
             for item in data {
-                let StatusItem { system } = read(item.get())?;
+                let StatusItem { system } = read_object(item.get())?;
                 message.system = Some(system).filter(|system| system != "online").or(message.system.take());
             }
         }
@@ -145,13 +146,13 @@ fn keep<T>(
 }
 
 fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
-    let item: TradeItem = read(raw)?;
+    let item: TradeItem = read_object(raw)?;
     if item.price.0 <= 0.0 || item.qty.0 <= 0.0 {
         return Err("price or size is not a positive number".into());
     }
     Ok(Trade {
         symbol: symbol(&item.symbol)?,
-        at: moment(item.timestamp)?,
+        at: plausible_moment(item.timestamp)?,
         id: item.trade_id.to_string(),
         sequence: item.trade_id,
         price: item.price.0,
@@ -163,13 +164,13 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 }
 
 fn candle(raw: &str, received_at: Timestamp) -> Result<Option<Bar>, String> {
-    let item: CandleItem = read(raw)?;
+    let item: CandleItem = read_object(raw)?;
     if item.interval != 1 || item.interval_begin.as_nanosecond() % 60_000_000_000 != 0 {
         return Err(format!("a minute does not start at {} for {} minutes", item.interval_begin, item.interval));
     }
-    sound(Bar {
+    traded(Bar {
         symbol: symbol(&item.symbol)?,
-        start: moment(item.interval_begin)?,
+        start: plausible_moment(item.interval_begin)?,
         width_s: 60,
         open: item.open.0,
         high: item.high.0,
@@ -213,7 +214,7 @@ pub fn bars_page(
     let text = String::from_utf8_lossy(body);
     let (provider, path) = (provider.to_owned(), path.to_owned());
     let unreadable = |reason: String| ProviderError::unreadable(&provider, &path, reason);
-    let answer: Answer<'_> = read(&text).map_err(unreadable)?;
+    let answer: Answer<'_> = read_object(&text).map_err(unreadable)?;
     if let Some(message) = answer.error.into_iter().next() {
         return Err(match message.split(':').next() {
             Some("EAPI") if message.contains("Rate limit") => {
@@ -236,9 +237,9 @@ pub fn bars_page(
         if start.as_second() % i64::from(width.seconds()) != 0 {
             return Err(format!("a bar of {} s does not start at {start}", width.seconds()));
         }
-        let bar = sound(Bar {
+        let bar = traded(Bar {
             symbol: symbol.clone(),
-            start: moment(start)?,
+            start: plausible_moment(start)?,
             width_s: width.seconds(),
             open: open.0,
             high: high.0,
@@ -260,7 +261,7 @@ pub fn bars_page(
 }
 
 /// A bar, unless nothing was traded, where Kraken repeats the last price.
-fn sound(bar: Bar) -> Result<Option<Bar>, String> {
+fn traded(bar: Bar) -> Result<Option<Bar>, String> {
     match bar.fault() {
         Some(fault) => Err(fault.into()),
         None if bar.volume == 0.0 => Ok(None),
@@ -273,16 +274,4 @@ fn symbol(name: &str) -> Result<Symbol, String> {
     let (base, quote) =
         name.split_once('/').ok_or_else(|| format!("`{}` is not a pair of currencies", name.escape_debug()))?;
     pair(base, quote)
-}
-
-fn moment(at: Timestamp) -> Result<Timestamp, String> {
-    if is_plausible(at) { Ok(whole_microseconds(at)) } else { Err(format!("{at} is not a plausible moment")) }
-}
-
-/// Reads an object. A list is refused, whose elements would be taken for fields in the order of ours.
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err("not an object".into());
-    }
-    serde_json::from_str(raw).map_err(|error| error.to_string())
 }

@@ -105,7 +105,7 @@ pub struct Aggregate {
 
 /// The ticker of an item of a list of reference data.
 #[derive(Debug, Deserialize)]
-pub struct OfTicker {
+pub struct TickerOnly {
     /// Ticker.
     pub ticker: String,
 }

@@ -5,11 +5,10 @@
 
 use super::messages::{Aggregate, Answer, LimitUpLimitDown, LiveAggregate, NewsItem, Status, Tag, TradeMessage};
 use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
-use crate::providers::items::{self, ItemResult};
+use crate::providers::items::{self, ItemResult, read_object};
 use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Bar, Halt, Symbol, Trade};
@@ -124,7 +123,7 @@ pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a
 /// # Errors
 /// The reason, in words.
 pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: NewsItem = read(raw)?;
+    let item: NewsItem = read_object(raw)?;
     if item.id.is_empty() {
         return Err("the id is empty".into());
     }
@@ -155,8 +154,8 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
 }
 
 pub(super) fn aggregate(raw: &str, symbol: &Symbol, width: BarWidth, received_at: Timestamp) -> Result<Bar, String> {
-    let item: Aggregate = read(raw)?;
-    sound(Bar {
+    let item: Aggregate = read_object(raw)?;
+    without_fault(Bar {
         symbol: symbol.clone(),
         start: milliseconds(item.t)?,
         width_s: width.seconds(),
@@ -172,10 +171,10 @@ pub(super) fn aggregate(raw: &str, symbol: &Symbol, width: BarWidth, received_at
 }
 
 fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
-    let tag: Tag = read(raw)?;
+    let tag: Tag = read_object(raw)?;
     let market = |event| Ok(Message::Market(event));
     match tag.ev.as_str() {
-        "status" => read(raw).map(Message::Status),
+        "status" => read_object(raw).map(Message::Status),
         "AM" => market(MarketEvent::Bar(live_bar(raw, 60, received_at)?)),
         "A" => market(MarketEvent::Bar(live_bar(raw, 1, received_at)?)),
         "T" => market(MarketEvent::Trade(trade(raw, received_at)?)),
@@ -189,12 +188,12 @@ fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
 
 /// A bar of a minute or of a second.
 fn live_bar(raw: &str, width_s: u32, received_at: Timestamp) -> Result<Bar, String> {
-    let item: LiveAggregate = read(raw)?;
+    let item: LiveAggregate = read_object(raw)?;
     let width_ms = i64::from(width_s) * 1000;
     if item.e.checked_sub(item.s) != Some(width_ms) {
         return Err(format!("a bar of {width_s} s spans {width_ms} ms, not {} to {}", item.s, item.e));
     }
-    sound(Bar {
+    without_fault(Bar {
         symbol: equity(&item.sym)?,
         start: milliseconds(item.s)?,
         width_s,
@@ -210,7 +209,7 @@ fn live_bar(raw: &str, width_s: u32, received_at: Timestamp) -> Result<Bar, Stri
 }
 
 fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
-    let item: TradeMessage = read(raw)?;
+    let item: TradeMessage = read_object(raw)?;
     let size = item.ds.unwrap_or(item.s.0);
     if !(item.p.is_finite() && item.p > 0.0) {
         return Err("the price is not a positive number".into());
@@ -233,7 +232,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 }
 
 fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
-    let item: LimitUpLimitDown = read(raw)?;
+    let item: LimitUpLimitDown = read_object(raw)?;
     let indicators = item.i.unwrap_or_default();
     let halted = match (indicators.contains(&17), indicators.contains(&18)) {
         (false, false) => return Ok(None),
@@ -249,19 +248,8 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
-/// Reads an object. A list is refused, whose elements would be taken for fields in the order of ours.
-pub(super) fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err("not an object".into());
-    }
-    serde_json::from_str(raw).map_err(|error| error.to_string())
-}
-
-fn sound(bar: Bar) -> Result<Bar, String> {
-    match bar.fault() {
-        None => Ok(bar),
-        Some(fault) => Err(fault.into()),
-    }
+fn without_fault(bar: Bar) -> Result<Bar, String> {
+    bar.fault().map_or(Ok(bar), |fault| Err(fault.into()))
 }
 
 /// The stocks feed's tickers have no asset-class prefix.

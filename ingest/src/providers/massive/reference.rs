@@ -1,7 +1,8 @@
 //! Massive's lists of splits and dividends.
 
-use super::messages::{Dividend, OfTicker, Split};
-use super::parse::{answer, equity, read};
+use super::messages::{Dividend, Split, TickerOnly};
+use super::parse::{answer, equity};
+use crate::providers::items::read_object;
 use crate::providers::{ActionList, ActionsRequest, Cursor, Page, ProviderError};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -30,7 +31,7 @@ pub fn actions_page(
         ActionList::Dividends => dividend(raw, received_at),
     };
     let is_of_another = |raw: &str| {
-        let symbol = read::<OfTicker>(raw).ok().and_then(|item| Symbol::new(&item.ticker).ok());
+        let symbol = read_object::<TickerOnly>(raw).ok().and_then(|item| Symbol::new(&item.ticker).ok());
         symbol.is_some_and(|symbol| !request.symbols.contains(&symbol))
     };
     let counts = |raw: &&RawValue| action(raw.get()).is_ok() || !is_of_another(raw.get());
@@ -40,9 +41,9 @@ pub fn actions_page(
 /// An id is made of what the split is, because the provider lists one split under several ids of its own, or, in older
 /// answers, without any.
 fn split(raw: &str, received_at: Timestamp) -> Result<CorporateAction, String> {
-    let item: Split = read(raw)?;
+    let item: Split = read_object(raw)?;
     let (from, to) = (item.split_from.0, item.split_to.0);
-    sound(CorporateAction {
+    without_fault(CorporateAction {
         symbol: equity(&item.ticker)?,
         ex_date: item.execution_date,
         id: format!("{from}:{to}"),
@@ -53,7 +54,7 @@ fn split(raw: &str, received_at: Timestamp) -> Result<CorporateAction, String> {
 
 /// The id as that of a split: a regular and a special dividend of one day are two.
 fn dividend(raw: &str, received_at: Timestamp) -> Result<CorporateAction, String> {
-    let item: Dividend = read(raw)?;
+    let item: Dividend = read_object(raw)?;
     let amount = item.cash_amount.0;
     if amount == 0.0 {
         return Err("a dividend needs an amount greater than 0".into());
@@ -61,7 +62,7 @@ fn dividend(raw: &str, received_at: Timestamp) -> Result<CorporateAction, String
     let currency = item.currency.unwrap_or_default().trim().to_ascii_uppercase();
     let parts = [item.dividend_type.unwrap_or_default(), amount.to_string(), currency.clone()];
     let parts: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
-    sound(CorporateAction {
+    without_fault(CorporateAction {
         symbol: equity(&item.ticker)?,
         ex_date: item.ex_dividend_date,
         id: parts.join(" "),
@@ -70,11 +71,8 @@ fn dividend(raw: &str, received_at: Timestamp) -> Result<CorporateAction, String
     })
 }
 
-fn sound(action: CorporateAction) -> Result<CorporateAction, String> {
-    match action.fault() {
-        None => Ok(action),
-        Some(fault) => Err(fault.into()),
-    }
+fn without_fault(action: CorporateAction) -> Result<CorporateAction, String> {
+    action.fault().map_or(Ok(action), |fault| Err(fault.into()))
 }
 
 #[cfg(test)]

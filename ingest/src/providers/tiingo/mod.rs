@@ -83,13 +83,13 @@ impl Tiingo {
     /// Reads pages back to `since`. An article that appears meanwhile moves the others to later places, so none is missed.
     async fn read(&self, round: &mut Round<usize>, since: Timestamp) -> Result<(), ProviderError> {
         let provider = self.http.provider();
-        while round.at < MOST_PAGES {
-            let url = self.url(since, round.at);
+        while round.place < MOST_PAGES {
+            let url = self.url(since, round.place);
             let body = self.http.get(&url).await?;
             let page = parse::page(&self.http, url.path(), &body, self.http.clock().now())?;
             let is_last = page.items.len() + page.rejects.len() < PAGE;
             let is_back = page.items.last().is_some_and(|article| article.published_at < since);
-            round.at += 1;
+            round.place += 1;
             let is_new = round.add(page) > 0;
             if is_last || is_back || !is_new {
                 return Ok(());

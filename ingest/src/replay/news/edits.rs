@@ -68,6 +68,9 @@ impl Collector {
     }
 }
 
+/// Why a history has a last revision.
+const NEVER_EMPTY: &str = "a history begins with a revision";
+
 /// The revisions of one article so far.
 struct History {
     revisions: Vec<Article>,
@@ -98,71 +101,82 @@ impl History {
 
     fn add(&mut self, row: Seen, collected: &mut Collected) {
         let Seen { draft, origin, raw } = row;
-        let last = self.revisions.last_mut().expect("a history begins with a revision");
-        let new = &draft.article;
-        let is_later = new.received_at > last.received_at;
+        let (last, new) = (self.revisions.last().expect(NEVER_EMPTY), &draft.article);
+        let has_same_text = new.title == last.title && new.description == last.description;
+        let added = match has_same_text {
+            true => self.add_same_text(draft, &mut collected.repeated),
+            false => self.add_other_text(draft, &mut collected.edits),
+        };
+        if let Err(why) = added {
+            // Within the marks, so that rows with the same fault are counted together.
+            let reason = format!("{why} `{}`", self.first);
+            collected.rejected.push(Rejected { origin, reason, raw });
+        }
+    }
+
+    fn add_other_text(&mut self, draft: Draft, edits: &mut u64) -> Result<(), &'static str> {
+        let last = self.revisions.last().expect(NEVER_EMPTY);
+        if draft.article.text().is_empty() {
+            return Err("it has no text, which is no edit of the article in");
+        }
+        if draft.article.received_at <= last.received_at {
+            return Err("an edit without the time of the edit (`updated_at` or `received_at`) of the article in");
+        }
+        if is_another(&draft, last, &self.ever) {
+            return Err("has the id of an article with another text, time and company; if it is another article, \
+                        --news-columns id= leaves the ids out; the article with the id is in");
+        }
+        *edits += 1;
+        let mut edited = draft.article;
+        if !draft.names_companies {
+            edited.symbols.clone_from(&last.symbols);
+        }
+        self.revise(edited, draft.edited_at);
+        Ok(())
+    }
+
+    fn add_same_text(&mut self, draft: Draft, repeated: &mut u64) -> Result<(), &'static str> {
+        let last = self.revisions.last_mut().expect(NEVER_EMPTY);
+        let named = &draft.article.symbols;
+        let is_later = draft.article.received_at > last.received_at;
         // Rows of one article for several companies have one time of the edit, and may be crawled one after the other.
         let is_edit = is_later && draft.edited_at > self.edited_at;
-        let has_same_text = new.title == last.title && new.description == last.description;
-        let first = self.first.clone();
-        let mut reject = |why: &str| {
-            // Within the marks, so that rows with the same fault are counted together.
-            let reason = format!("{why} `{first}`");
-            collected.rejected.push(Rejected { origin: origin.clone(), reason, raw: raw.clone() });
-        };
-        if !has_same_text {
-            if new.text().is_empty() {
-                return reject("it has no text, which is no edit of the article in");
-            }
-            if !is_later {
-                return reject(
-                    "an edit without the time of the edit (`updated_at` or `received_at`) of the article in",
-                );
-            }
-            if is_another(&draft, last, &self.ever) {
-                return reject(
-                    "has the id of an article with another text, time and company; if it is another article, \
-                     --news-columns id= leaves the ids out; the article with the id is in",
-                );
-            }
-            collected.edits += 1;
-            let mut edited = draft.article;
-            if !draft.names_companies {
-                edited.symbols.clone_from(&last.symbols);
-            }
-            return self.revise(edited, draft.edited_at);
-        }
-        let named = &new.symbols;
         if !draft.names_companies || self.rows.iter().any(|row| is_within(row, named) && is_within(named, row)) {
-            collected.repeated += 1;
+            *repeated += 1;
         } else if is_edit {
             self.revise(draft.article, draft.edited_at);
         } else if is_within(named, &last.symbols) {
             // The row names fewer companies than one earlier row: an edit. If several rows named them together, the row
             // can't be told from one that lists the article for one of its companies.
             if self.is_joined {
-                return reject("names some of the companies that several rows before name, at the time of");
+                return Err("names some of the companies that several rows before name, at the time of");
             }
             last.symbols.clone_from(named);
             self.rows.push(named.clone());
         } else if is_within(&last.symbols, named) || !named.iter().any(|symbol| last.symbols.contains(symbol)) {
-            // The same article, listed once for each company.
-            let added: Vec<Symbol> = named.iter().filter(|symbol| !last.symbols.contains(symbol)).cloned().collect();
-            remember(&mut self.ever, &added);
-            self.rows.push(named.clone());
-            self.is_joined = true;
-            if is_later {
-                let symbols = last.symbols.iter().cloned().chain(added).collect();
-                let rows = std::mem::take(&mut self.rows);
-                self.revise(Article { symbols, ..draft.article }, draft.edited_at);
-                (self.rows, self.is_joined) = (rows, true);
-            } else {
-                last.symbols.extend(added);
-            }
+            self.add_companies(draft, is_later);
         } else {
-            reject(
-                "names some other companies without the time of the edit (`updated_at` or `received_at`); the article is in",
-            );
+            return Err("names some other companies without the time of the edit (`updated_at` or `received_at`); \
+                        the article is in");
+        }
+        Ok(())
+    }
+
+    /// Adds a row of an article that is listed once for each company.
+    fn add_companies(&mut self, draft: Draft, is_later: bool) {
+        let last = self.revisions.last_mut().expect(NEVER_EMPTY);
+        let named = &draft.article.symbols;
+        let added: Vec<Symbol> = named.iter().filter(|symbol| !last.symbols.contains(symbol)).cloned().collect();
+        remember(&mut self.ever, &added);
+        self.rows.push(named.clone());
+        self.is_joined = true;
+        if is_later {
+            let symbols = last.symbols.iter().cloned().chain(added).collect();
+            let rows = std::mem::take(&mut self.rows);
+            self.revise(Article { symbols, ..draft.article }, draft.edited_at);
+            (self.rows, self.is_joined) = (rows, true);
+        } else {
+            last.symbols.extend(added);
         }
     }
 
