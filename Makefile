@@ -45,7 +45,7 @@ format: ## format Rust and Python in place
 	@python3 scripts/tools.py ruff format
 
 lint: setup ## no tests: formats, clippy, links in the documentation, Python, dependencies
-	@python3 scripts/test.py --only format rooms words lint docs python deny
+	@python3 scripts/test.py --only format boundaries words lint docs python deny
 
 clean: stack-down ## stop the servers and remove their data and the build
 	rm -rf .stack target

@@ -93,7 +93,7 @@ def cargo_lane() -> list[Stage]:
     """Compiles, and runs what is compiled."""
     return [
         Stage("format", "rustfmt agrees with every file", ["cargo", "fmt", "--all", "--check"], "cargo"),
-        Stage("rooms", "crates use only what ARCHITECTURE.md allows", script("scripts/rooms.py"), "cargo"),
+        Stage("boundaries", "crates use only what ARCHITECTURE.md allows", script("scripts/boundaries.py"), "cargo"),
         Stage("words", "code and documents are in plain words", script("scripts/words.py"), "cargo"),
         Stage("scripts", "scripts can be started; a failure is named", tests_of("scripts/tests"), "cargo"),
         # One call builds what `unit` and `real parts` run: it keeps both processors busy.

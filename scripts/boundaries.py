@@ -1,6 +1,6 @@
-"""Checks the rules of ARCHITECTURE.md about rooms: which crate may use which, and where code may be unsafe.
+"""Checks the boundaries of the crates in ARCHITECTURE.md: which may use which, and where code may be unsafe.
 
-Reads `cargo metadata`, so it sees what is really depended on, and fails naming the crate, the
+Reads `cargo metadata`, so it sees the real dependencies, and fails naming the crate, the
 forbidden dependency and the rule.
 """
 
@@ -78,23 +78,23 @@ def main() -> int:
     for package in metadata["packages"]:
         name = package["name"]
         if name not in OURS:
-            broken.append(f"{name}: not in scripts/rooms.py; say there what it may use")
+            broken.append(f"{name}: not in scripts/boundaries.py; say there what it may use")
             continue
         used = {d["name"] for d in package["dependencies"] if d["kind"] is None}
         broken += [
             f"{name} uses {other}; ARCHITECTURE.md does not let it" for other in sorted(used & OURS.keys() - OURS[name])
         ]
         broken += [
-            f"{name} uses {library}, which only {', '.join(sorted(rooms))} may use"
-            for library, rooms in KEPT_TO.items()
-            if library in used and name not in rooms
+            f"{name} uses {library}, which only {', '.join(sorted(allowed))} may use"
+            for library, allowed in KEPT_TO.items()
+            if library in used and name not in allowed
         ]
         if name == "tapewire-core":
             broken += [f"{name} uses {library}; the domain does no I/O" for library in sorted(used & NEVER_IN_CORE)]
         sources = Path(package["manifest_path"]).parent.rglob("*.rs")
         lifting = [path for path in sources if "unsafe_code" in path.read_text() and KERNELS not in path.as_posix()]
         broken += [f"{path} lifts the lint against unsafe code; only {KERNELS} may" for path in lifting]
-    print("\n".join(broken) or f"{len(metadata['packages'])} crates keep to their rooms")
+    print("\n".join(broken) or f"{len(metadata['packages'])} crates use only what they may")
     return 1 if broken else 0
 
 
