@@ -1,18 +1,20 @@
-//! The join against a second one that is as slow and plain as it can be: it looks everything up in the whole history at
+//! The join against a second one that is as simple as it can be: it looks everything up in the whole history at
 //! its end, without increments, watermarks or eviction.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "reference/follow.rs"]
+mod follow;
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use support::expected::{Expected, assert_equal, fill, found};
+use support::expected::{Expected, assert_equal, found};
 use support::market::{Make, config, symbol};
 use support::night::{Held, Night, actions, held, look};
 use support::print::{Print, auction, print};
 use support::{Process, TOPICS, Topics, cases};
 use tapewire_core::exchange::{Calendar, Calendars, Session};
-use tapewire_core::impact::{MissingBars, Reason, Status};
+use tapewire_core::impact::{Reason, Status};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{Bar, CorporateAction, Horizon, Mention, Symbol};
 
@@ -70,20 +72,21 @@ impl History {
 
     /// The price of a session's closing auction.
     fn auction(&self, symbol: &Symbol, width_s: u32, session: usize) -> Option<f64> {
-        let of = |p: &&Print| p.bar.symbol == *symbol && p.bar.width_s == width_s && p.session == session;
-        self.auctions.iter().find(of).map(|p| p.bar.open)
+        let is_asked_for = |p: &&Print| p.bar.symbol == *symbol && p.bar.width_s == width_s && p.session == session;
+        self.auctions.iter().find(is_asked_for).map(|p| p.bar.open)
     }
 
     /// The record of the row's mention that counts, and whether it was late.
     fn mention(&self, of_row: &Mention) -> (Mention, bool) {
         let key = |m: &Mention| (m.symbol.clone(), m.provider.clone(), m.article_id.clone());
-        let mut low = [None; 2];
+        let mut watermarks = [None; 2];
         let mut records: Vec<(Mention, bool)> = Vec::new();
         for scored in &self.news {
             match scored {
-                Scored::Watermark(watermark) => low[watermark.index as usize] = Some(watermark.at),
+                Scored::Watermark(watermark) => watermarks[watermark.index as usize] = Some(watermark.at),
                 Scored::Mention(mention) if key(mention) == key(of_row) => {
-                    let late = low[0].min(low[1]).is_some_and(|low| mention.published_at <= low);
+                    let until = watermarks[0].min(watermarks[1]);
+                    let late = until.is_some_and(|until| mention.published_at <= until);
                     records.push((mention.clone(), late));
                 }
                 Scored::Mention(_) => {}
@@ -118,7 +121,7 @@ impl History {
             }
         }
         let last = match entry {
-            Some(entry) => self.follow(company, (first_day, first), entry, before, &mut expected),
+            Some(entry) => self.follow((first_day, first), entry, before, &mut expected),
             None => {
                 let until = session(first_day.index + 1);
                 let mut prints = self.bars.iter().chain(&self.auctions);
@@ -166,125 +169,6 @@ impl History {
         let nights = calendar.last_opened(available).unwrap().index - day;
         expected.stale = nights > 1 || age * 60 > stale_after_s().max(i64::from(bar.width_s));
         Some(*day)
-    }
-
-    /// Fills the horizons; returns the end of the last one.
-    fn follow(
-        &self,
-        company: &Symbol,
-        (first_day, first): (&Session, Timestamp),
-        (day, entry): (&Session, &Print),
-        before: Option<usize>,
-        expected: &mut Expected,
-    ) -> Timestamp {
-        let (bar, opened) = (&entry.bar, entry.bar.open);
-        let width = i64::from(bar.width_s);
-        let next = Calendar::xnys().next(day).unwrap();
-        let market = symbol("MKT");
-        let limit = SignedDuration::from_secs(width.max(stale_after_s()));
-        expected.status = Some(Status::Final);
-        expected.width = Some(bar.width_s);
-        expected.entry = Some((opened, entry.start));
-        expected.volume_ratio = self.volume_ratio(entry, day);
-        if let (Some(before), Some((price, at))) = (before.filter(|&before| before < day.index), expected.before) {
-            let night = self.night(entry, before, day.index, price, opened);
-            self.set_flags(night, expected);
-            let adjusted = (price - night.cash) / night.shares;
-            expected.before = (night.is_usable() && adjusted > 0.0).then_some((adjusted, at));
-        }
-        let first_after = self.first_price(company, bar.width_s, next.index);
-        let first_after = first_after.or(self.auction(company, bar.width_s, next.index));
-        let night = first_after.map(|after| {
-            let prints = self.bars(company, bar.width_s, day.index);
-            let last = prints.filter(|p| p.start >= entry.start && p.close.is_some()).last();
-            self.night(entry, day.index, next.index, last.map_or(opened, |p| p.bar.close), after)
-        });
-        if let Some(night) = night {
-            self.set_flags(night, expected);
-        }
-        let held = |price: f64| night.filter(Night::is_usable).map(|night| night.value(price));
-        let model = if *company == market { None } else { self.model(company, bar.width_s, day.index) };
-        expected.model = model;
-        let market_night = night.and_then(|_| self.market_night(entry, day.index, next.index));
-        expected.possible_split |= model.is_some() && market_night.is_some_and(|night| night.look > 0);
-        let market_held = |price: Option<f64>| Some(market_night.filter(Night::is_usable)?.value(price?));
-        let opening_of = |symbol: &Symbol, session: &Session, at: Timestamp| {
-            self.bars(symbol, bar.width_s, session.index).find(|p| p.start == at).and_then(|p| p.open)
-        };
-        let market_entry = opening_of(&market, day, entry.start);
-
-        // The price, whether it is fresh, and how many bars are missing after it.
-        let last = |symbol: &Symbol, session: &Session, from: Timestamp, due: Timestamp| {
-            let prints = self.bars(symbol, bar.width_s, session.index);
-            let found = prints.filter(|p| p.start >= from && p.end <= due && p.close.is_some()).last();
-            found
-                .map(|p| (p.bar.close, due.duration_since(p.end) <= limit, due.duration_since(p.end).as_secs() / width))
-        };
-        let bars_between = |from: Timestamp, until: Timestamp| until.duration_since(from).as_secs_f64() / width as f64;
-        let to_close = bars_between(entry.start, day.close);
-        let mut exits: Vec<(usize, &Session, Timestamp, Timestamp, f64)> = Vec::new();
-        for (i, minutes) in Horizon::MINUTES.into_iter().enumerate() {
-            let due = entry.start + SignedDuration::from_mins(minutes);
-            if due <= day.close {
-                exits.push((i, day, entry.start, due, minutes as f64 * 60.0 / width as f64));
-            }
-        }
-        let to_next_close = to_close + bars_between(next.open, next.close);
-        exits.push((Horizon::Close as usize, day, entry.start, day.close, to_close));
-        exits.push((Horizon::NextClose as usize, next, next.open, next.close, to_next_close));
-        let mut near_horizons = 0;
-        for (i, session, from, due, length) in exits {
-            let which = [Horizon::Close as usize, Horizon::NextClose as usize].iter().position(|close| *close == i);
-            let printed = which.and_then(|_| self.auction(company, bar.width_s, session.index));
-            if let (Some(which), Some(price)) = (which, printed) {
-                let after = self.auction(&market, bar.width_s, session.index);
-                let (price, after) = if which == 1 { (held(price), market_held(after)) } else { (Some(price), after) };
-                if let Some(price) = price {
-                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
-                    expected.official[which] = Some(true);
-                }
-                continue;
-            }
-            match last(company, session, from, due) {
-                Some((price, true, missing)) => {
-                    let after = last(&market, session, from, due).filter(|(_, fresh, _)| *fresh).map(|after| after.0);
-                    near_horizons += missing;
-                    let (price, after) =
-                        if which == Some(1) { (held(price), market_held(after)) } else { (Some(price), after) };
-                    let Some(price) = price else { continue };
-                    fill(expected, i, opened, price, length, model, market_entry.zip(after));
-                    if let Some(which) = which {
-                        expected.official[which] = Some(bar.width_s == 86_400);
-                    }
-                }
-                Some((_, false, _)) => expected.stale = true,
-                None => {}
-            }
-        }
-        match self.opening(company, bar.width_s, next) {
-            Some(Ok(opening)) => {
-                let after = market_held(opening_of(&market, next, opening.start));
-                let length = to_close + bars_between(next.open, opening.start);
-                if let Some(price) = held(opening.bar.open) {
-                    fill(expected, Horizon::NextOpen as usize, opened, price, length, model, market_entry.zip(after));
-                }
-                near_horizons += opening.start.duration_since(next.open).as_secs() / width;
-            }
-            Some(Err(())) => expected.no_open = true,
-            None => {}
-        }
-        let from = if day == first_day { first } else { day.open };
-        let lacks_open = from == day.open && matches!(self.opening(company, bar.width_s, day), Some(Err(())));
-        expected.no_open |= lacks_open;
-        let (all, share) = self.missing(bar, (first_day, first), day, next);
-        let mut near_entry = entry.start.duration_since(from).as_secs() / width;
-        if day != first_day {
-            near_entry += first_day.close.duration_since(first).as_secs() / width;
-        }
-        expected.gap = near_entry + near_horizons > 0 || lacks_open || share > config().gap_share;
-        let [all, near_entry, near_horizons] = [all, near_entry, near_horizons].map(|n| u32::try_from(n).unwrap());
-        expected.missing = Some(MissingBars { all, near_entry, near_horizons });
-        next.close
     }
 
     /// The bar whose open is the session's first price; `Err` if the opening price is within a bar that starts before.

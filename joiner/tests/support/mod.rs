@@ -235,12 +235,12 @@ impl<'a> Process<'a> {
     fn halts_are_read(&self) -> bool {
         let read = self.topics.bars[..self.offsets.bars].iter();
         let watermark = |body: &Tape| if let Tape::Watermark(watermark) = body { Some(watermark.at) } else { None };
-        let low = read.filter_map(|(_, body)| watermark(body)).max();
+        let latest = read.filter_map(|(_, body)| watermark(body)).max();
         let unread = &self.topics.halts[self.offsets.halts..];
         let actions = &self.topics.actions[self.offsets.actions..];
         let session = |action: &CorporateAction| Calendar::xnys().from(action.ex_date).unwrap().open;
-        unread.iter().all(|(_, halt)| low.is_none_or(|low| halt.at > low))
-            && actions.iter().all(|(_, action)| low.is_none_or(|low| session(action) > low))
+        unread.iter().all(|(_, halt)| latest.is_none_or(|latest| halt.at > latest))
+            && actions.iter().all(|(_, action)| latest.is_none_or(|latest| session(action) > latest))
     }
 
     /// The process dies and another takes the partition over. `written` of the rows that were not committed have been
