@@ -47,6 +47,24 @@ pub fn symbol(name: &str) -> Symbol {
 /// a day later, before a long weekend: both sessions in which its entry can be are over by then.
 const AFTER_LAST_SESSION: SignedDuration = SignedDuration::from_hours(12 * 24);
 
+/// The symbols with the widths of their bars, and how many of 100 bars each has.
+const LISTS: [(&str, u32, u64); 14] = [
+    ("MKT", 60, 97),
+    ("MKT", 300, 100),
+    ("MKT", 1800, 100),
+    ("FULL", 300, 100),
+    ("AAA", 60, 99),
+    ("THIN", 60, 12),
+    ("WIDE", 1800, 90),
+    ("BOTH", 60, 40),
+    ("BOTH", 1800, 100),
+    ("MKT", 3600, 100),
+    ("CLOCK", 3600, 95),
+    ("MKT", 86_400, 100),
+    ("DAYS", 86_400, 95),
+    ("ODD", 3600, 90),
+];
+
 fn seconds(n: i64) -> SignedDuration {
     SignedDuration::from_secs(n)
 }
@@ -73,22 +91,7 @@ impl Make {
     /// Bars by arrival, some after the watermark that covers them, some corrected; and watermarks.
     fn bars(&self, dice: &mut Dice, days: &[Session], splits: &[Split]) -> Vec<(Run, Tape)> {
         let mut arrivals: Vec<(Timestamp, Tape)> = Vec::new();
-        for (name, width_s, printed) in [
-            ("MKT", 60, 97),
-            ("MKT", 300, 100),
-            ("MKT", 1800, 100),
-            ("FULL", 300, 100),
-            ("AAA", 60, 99),
-            ("THIN", 60, 12),
-            ("WIDE", 1800, 90),
-            ("BOTH", 60, 40),
-            ("BOTH", 1800, 100),
-            ("MKT", 3600, 100),
-            ("CLOCK", 3600, 95),
-            ("MKT", 86_400, 100),
-            ("DAYS", 86_400, 95),
-            ("ODD", 3600, 90),
-        ] {
+        for (name, width_s, printed) in LISTS {
             let mut price = 50.0 + dice.below(100) as f64;
             for day in days {
                 let split = splits.iter().find(|split| split.name == name && split.day == day.date);
@@ -101,7 +104,7 @@ impl Make {
                     if away || !dice.chance(printed) {
                         continue;
                     }
-                    let mut bar = Bar {
+                    let bar = Bar {
                         symbol: symbol(name),
                         start,
                         width_s,
@@ -114,20 +117,7 @@ impl Make {
                         trades: None,
                         received_at: end,
                     };
-                    // A bar with the auction is due at the close but ends up to 300 s later, so it may be delayed less.
-                    let lateness = if start == day.close { 590 } else { 840 };
-                    let delay = if dice.chance(10) { dice.below(lateness) as i64 } else { 0 };
-                    let much_too_late = self.late_bars && dice.chance(3);
-                    let arrival = end + seconds(if much_too_late { 1000 + dice.below(300_000) as i64 } else { delay });
-                    arrivals.push((arrival, copy(name, bar.clone())));
-                    if dice.chance(5) {
-                        bar.received_at = end + seconds(1 + dice.below(600) as i64);
-                        bar.close *= 1.0 + dice.below(100) as f64 * 1e-5;
-                        bar.high = bar.high.max(bar.close);
-                        bar.volume += 7.0;
-                        let arrival = end + seconds(dice.below(lateness) as i64);
-                        arrivals.push((arrival, copy(name, bar)));
-                    }
+                    self.send(dice, bar, day, &mut arrivals);
                 }
             }
         }
@@ -145,6 +135,25 @@ impl Make {
         let is_watermark = |tape: &Tape| matches!(tape, Tape::Watermark(_));
         arrivals.sort_by_key(|(at, tape)| (self.bars_first && is_watermark(tape), *at, is_watermark(tape)));
         arrivals.into_iter().map(|(_, tape)| (Run::live(), tape)).collect()
+    }
+
+    /// Adds the arrival of a bar, and sometimes that of its correction.
+    fn send(&self, dice: &mut Dice, mut bar: Bar, day: &Session, arrivals: &mut Vec<(Timestamp, Tape)>) {
+        let end = bar.received_at;
+        // A bar with the auction is due at the close but ends up to 300 s later, so it may be delayed less.
+        let lateness = if bar.start == day.close { 590 } else { 840 };
+        let delay = if dice.chance(10) { dice.below(lateness) as i64 } else { 0 };
+        let much_too_late = self.late_bars && dice.chance(3);
+        let arrival = end + seconds(if much_too_late { 1000 + dice.below(300_000) as i64 } else { delay });
+        arrivals.push((arrival, on_tape(bar.clone())));
+        if dice.chance(5) {
+            bar.received_at = end + seconds(1 + dice.below(600) as i64);
+            bar.close *= 1.0 + dice.below(100) as f64 * 1e-5;
+            bar.high = bar.high.max(bar.close);
+            bar.volume += 7.0;
+            let arrival = end + seconds(dice.below(lateness) as i64);
+            arrivals.push((arrival, on_tape(bar)));
+        }
     }
 
     /// Mentions by arrival, some twice, some edited, some late; and watermarks of two streams.
@@ -227,8 +236,8 @@ pub fn due(bar: &Bar) -> Timestamp {
 }
 
 /// The benchmark arrives as a copy, as on most partitions.
-fn copy(name: &str, bar: Bar) -> Tape {
-    if name == "MKT" { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
+fn on_tape(bar: Bar) -> Tape {
+    if bar.symbol == symbol("MKT") { Tape::BenchmarkBar(bar) } else { Tape::Bar(bar) }
 }
 
 /// A split that is on the tape.
