@@ -219,7 +219,7 @@ fn pointers_into_answers() {
         let Ok(answer) = serde_json::from_str::<&serde_json::value::RawValue>(raw) else { return };
         let plain: Option<serde_json::Value> = serde_json::from_str(raw).ok();
         for pointer in pointers {
-            let found = bounded(raw.len() * 8, || json::at(answer, pointer).map(|value| value.get().to_owned()));
+            let found = bounded(raw.len() * 8, || json::value_at(answer, pointer).map(|value| value.get().to_owned()));
             let Some(plain) = &plain else { continue };
             let found = found.and_then(|found| serde_json::from_str::<serde_json::Value>(&found).ok());
             assert_eq!(found.as_ref(), plain.pointer(pointer), "{pointer} of {raw}");

@@ -167,7 +167,7 @@ impl JsonNews {
 }
 
 /// The value at a JSON pointer (RFC 6901), as it is written.
-fn value_at<'a>(answer: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
+pub fn value_at<'a>(answer: &'a RawValue, pointer: &str) -> Option<&'a RawValue> {
     pointer.split('/').skip(1).try_fold(answer, |value, part| {
         let part = part.replace("~1", "/").replace("~0", "~");
         if value.get().starts_with('[') {
