@@ -1,4 +1,4 @@
-"""Runs the test programs of all crates, two at a time: most of their time they wait for servers and for each other.
+"""Runs the test programs of all crates, three at a time: most of their time they wait for servers and for each other.
 
     python3 scripts/real_parts.py                  all
     python3 scripts/real_parts.py kills feed       those with these names
@@ -11,11 +11,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from test_programs import Program, build
 
-AT_A_TIME = 2
+AT_A_TIME = 3
 # These take longest. Begun first, they do not run alone at the end.
 FIRST = ["chaos", "kills", "endings", "provider", "tls"]
 printing = threading.Lock()
@@ -23,6 +24,7 @@ printing = threading.Lock()
 
 def run(program: Program) -> bool:
     variables = os.environ | {"CARGO_MANIFEST_DIR": str(program.folder)}
+    started = time.monotonic()
     ended = subprocess.run(
         [program.executable, "--nocapture"],
         cwd=program.folder,
@@ -35,7 +37,8 @@ def run(program: Program) -> bool:
     passed = ended.returncode == 0
     failure = f"FAILED: exit code {ended.returncode}; cargo test --release --locked --workspace --test {program.name}\n"
     with printing:
-        print(f"     Running {program.name} ({program.executable})", flush=True)
+        seconds = time.monotonic() - started
+        print(f"     Running {program.name} ({program.executable}), {seconds:.0f} s", flush=True)
         sys.stdout.buffer.write(ended.stdout + (b"" if passed else failure.encode()))
         sys.stdout.flush()
     return passed

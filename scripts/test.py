@@ -96,6 +96,12 @@ def cargo_lane() -> list[Stage]:
         Stage("boundaries", "crates use only what ARCHITECTURE.md allows", script("scripts/boundaries.py"), "cargo"),
         Stage("words", "code and documents are in plain words", script("scripts/words.py"), "cargo"),
         Stage("scripts", "scripts can be started; a failure is named", tests_of("scripts/tests"), "cargo"),
+        Stage(
+            "schema",
+            "the program that makes the tables for the tests of dashboards",
+            cargo("build", "--workspace", "--example", "migrate"),
+            "cargo",
+        ),
         # One call builds what `unit` and `real parts` run: it keeps both processors busy.
         Stage(
             "compile",
@@ -195,21 +201,21 @@ def servers_lane() -> list[Stage]:
             "the dashboard in a real browser",
             script("dashboards/tests/run.py"),
             "servers",
-            after=["stack"],
+            after=["stack", "schema"],
         ),
         Stage(
             "dbt",
             "the marts of the dbt project have the tables' numbers, and its tests find faults",
             script("dashboards/tests/dbt_marts.py"),
             "servers",
-            after=["stack"],
+            after=["stack", "schema"],
         ),
         Stage(
             "grafana",
             "every query of Grafana's market dashboard gives its panel what it needs",
             script("deploy/tests/market_queries.py"),
             "servers",
-            after=["stack"],
+            after=["stack", "schema"],
         ),
     ]
 
@@ -224,6 +230,9 @@ def environment() -> dict[str, str]:
     for name, folder in {"TAPEWIRE_REAL_DATA": "data/real-2025", "TAPEWIRE_FIXTURES": "fixtures"}.items():
         if name not in inherited and (shared / folder).is_dir():
             inherited[name] = str(shared / folder)
+    # Run as it is: cargo would wait for its lock until everything else is compiled.
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+    ours["TAPEWIRE_MIGRATE_PROGRAM"] = str(target / "release" / "examples" / "migrate")
     ours["TAPEWIRE_KAFKA_BROKERS"] = f"127.0.0.1:{PORTS['TAPEWIRE_KAFKA_PORT']}"
     ours["TAPEWIRE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{PORTS['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}"
     return inherited | ours

@@ -50,8 +50,10 @@ def create() -> None:
     """An empty database with the schema of this build; what was there is dropped."""
     drop()
     # Without naming its package, so that it is made of what the whole workspace is compiled to.
-    build = ["cargo", "run", "--quiet", "--release", "--locked", "--example", "migrate"]
-    subprocess.run([*build, "--", URL, NAME], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    build = ["cargo", "run", "--quiet", "--release", "--locked", "--example", "migrate", "--"]
+    built = os.environ.get("TAPEWIRE_MIGRATE_PROGRAM")
+    program = [built] if built else build
+    subprocess.run([*program, URL, NAME], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
 
 
 def drop() -> None:
