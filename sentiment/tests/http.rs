@@ -253,6 +253,7 @@ async fn with_a_token_only_health_and_readiness_are_open() {
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
         let refused: Value = refused.json().await.unwrap();
         assert!(refused["error"].as_str().unwrap().contains("Authorization: Bearer"), "{refused}");
+        assert_matches(&described("/components/schemas/Error"), &refused, path);
     }
     let request = server.client.post(format!("{}/predict", server.url)).json(&body);
     assert_eq!(request.bearer_auth("s3cret").send().await.unwrap().status(), StatusCode::OK);
@@ -270,6 +271,8 @@ async fn a_body_that_does_not_arrive_is_not_waited_for() {
     let mut answer = String::new();
     tokio::time::timeout(TIMEOUT, connection.read_to_string(&mut answer)).await.expect("it is answered").unwrap();
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("http.read_timeout"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_matches(&described("/components/schemas/Error"), &serde_json::from_str(body).unwrap(), "408");
 }
 
 #[tokio::test(flavor = "multi_thread")]

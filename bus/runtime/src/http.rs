@@ -96,7 +96,10 @@ async fn check(State(token): State<Token>, request: Request, next: Next) -> Resp
     if token.is_in(&request) {
         return next.run(request).await;
     }
-    let problem = r#"{"error":"this needs the header `Authorization: Bearer TOKEN`, with the token of the server's setting http.token_file"}"#;
+    let problem = concat!(
+        r#"{"error":"this needs the header `Authorization: Bearer TOKEN`, with the token of the server's setting"#,
+        r#" http.token_file","error_type":"Unauthorized"}"#
+    );
     let headers = [(WWW_AUTHENTICATE, "Bearer"), (axum::http::header::CONTENT_TYPE, "application/json")];
     (StatusCode::UNAUTHORIZED, headers, problem).into_response()
 }
