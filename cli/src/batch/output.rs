@@ -218,7 +218,7 @@ impl Beside {
         write(path, |to| {
             for Rejected { origin, reason, raw } in rejected {
                 let file = origin.file.display().to_string();
-                let (line, row) = match origin.has_lines {
+                let (line, row) = match origin.numbers_lines {
                     true => (Some(origin.number), None),
                     false => (None, Some(origin.number)),
                 };

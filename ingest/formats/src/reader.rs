@@ -57,6 +57,7 @@ pub struct Reader {
     format: Format,
     rows: Box<dyn Rows>,
     dialect: Option<Dialect>,
+    numbers_lines: bool,
     is_stream: bool,
     position: Arc<std::sync::atomic::AtomicU64>,
     total: Option<u64>,
@@ -99,12 +100,17 @@ impl Reader {
         options.check()?;
         let place = input.place.clone();
         let (is_stream, position, total) = (input.total.is_none(), input.position.clone(), input.total);
+        let mut numbers_lines = true;
         let (format, rows, dialect): (_, Box<dyn Rows>, _) = match input.contents(options)? {
             crate::source::Contents::Parquet(file) => {
+                numbers_lines = false;
                 (Format::Parquet, Box::new(Parquet::open(file, &place, options)?), None)
             }
             crate::source::Contents::Text(mut buffer) => match detect(&mut buffer, options)? {
-                Detected::Json(layout) => (Format::Json, Box::new(Json::new(buffer, layout)), None),
+                Detected::Json(layout) => {
+                    numbers_lines = matches!(layout, Layout::Lines | Layout::OneAfterTheOther);
+                    (Format::Json, Box::new(Json::new(buffer, layout)), None)
+                }
                 Detected::Text => (Format::Text, Box::new(Lines::new(buffer)), None),
                 Detected::Csv => {
                     let (rows, dialect) = delimited::open(buffer, options)?;
@@ -112,7 +118,7 @@ impl Reader {
                 }
             },
         };
-        Ok(Self { place, format, rows, dialect, is_stream, position, total, returned: 0, ended: false })
+        Ok(Self { place, format, rows, dialect, numbers_lines, is_stream, position, total, returned: 0, ended: false })
     }
 
     /// The path of the file as it was given, or `-`.
@@ -123,6 +129,11 @@ impl Reader {
     /// The format that was found.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether a row's number is that of its line; otherwise it counts rows. See [`Row::number`].
+    pub fn numbers_lines(&self) -> bool {
+        self.numbers_lines
     }
 
     /// The names of the columns, if they are known before the first row. `None` for JSON, where each row has its own

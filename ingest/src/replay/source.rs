@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tapewire_formats::{Format, Options, Reader, Row};
+use tapewire_formats::{Options, Reader, Row};
 
 /// How many rows are read between two reports of progress.
 const REPORT_EVERY: u64 = 1000;
@@ -19,16 +19,16 @@ const SHOWN: usize = 5;
 pub struct Origin {
     /// The file.
     pub file: Arc<Path>,
-    /// The number of the line, or of the row in a format without lines; counted from 1.
+    /// The number of the line, or of the row in Parquet and in a JSON list; counted from 1.
     pub number: u64,
-    /// Whether the file has lines.
-    pub has_lines: bool,
+    /// Whether lines are numbered, not rows.
+    pub numbers_lines: bool,
 }
 
 impl Origin {
     /// What is numbered.
     pub(super) fn unit(&self) -> &'static str {
-        if self.has_lines { "line" } else { "row" }
+        if self.numbers_lines { "line" } else { "row" }
     }
 }
 
@@ -75,11 +75,11 @@ impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Rep
         for (index, file) in self.files.iter().enumerate() {
             let before = self.progress.done;
             let mut reader = Reader::open(file, self.options)?;
-            let has_lines = reader.format() != Format::Parquet;
+            let numbers_lines = reader.numbers_lines();
             let file: Arc<Path> = file.as_path().into();
             let (first_reject, mut rows, mut readable) = (rejected.len(), 0_u64, 0_u64);
             while let Some(row) = reader.next() {
-                let origin = |number| Origin { file: file.clone(), number, has_lines };
+                let origin = |number| Origin { file: file.clone(), number, numbers_lines };
                 match row? {
                     Ok(row) => match read(index, origin(row.number), &row)? {
                         Ok(()) => readable += 1,
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn rows_with_rare_reasons_are_counted_and_named() {
         let row = |number: u64, reason: &str| {
-            let origin = Origin { file: Arc::from(Path::new("news.jsonl")), number, has_lines: true };
+            let origin = Origin { file: Arc::from(Path::new("news.jsonl")), number, numbers_lines: true };
             Rejected { origin, reason: reason.to_owned(), raw: Vec::new() }
         };
         let mut rejected: Vec<Rejected> =
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(reasons(&rejected)[5], "and 7 other reasons for 7 rows (line 5, 8, 9, 10, 11, ...)");
         assert_eq!(reasons(&rejected[..5]).len(), 5);
         // A file of Parquet has no lines.
-        rejected.iter_mut().for_each(|row| row.origin.has_lines = false);
+        rejected.iter_mut().for_each(|row| row.origin.numbers_lines = false);
         let shown = reasons(&rejected);
         assert_eq!((shown[0].as_str(), shown[1].as_str()), ("f `1` (row 6 and 1 more)", "a (row 1)"));
         assert_eq!(shown[5], "and 7 other reasons for 7 rows (row 5, 8, 9, 10, 11, ...)");

@@ -27,6 +27,20 @@ fn every_layout_gives_the_same_rows() {
 }
 
 #[test]
+fn rows_of_lists_are_counted_and_others_have_the_number_of_their_line() {
+    for (file, numbers_lines) in [
+        ("{\"a\":1}\n{\"a\":2}\n", true),
+        ("{\n\"a\":1\n}\n{\n\"a\":2\n}\n", true),
+        ("a,b\n1,2\n", true),
+        ("[{\"a\":1},\n{\"a\":2}]", false),
+        ("{\"results\":[{\"a\":1},\n{\"a\":2}],\"count\":2}", false),
+    ] {
+        let reader = Reader::from_read(file.as_bytes(), "-", &Options::default()).unwrap();
+        assert_eq!(reader.numbers_lines(), numbers_lines, "{file}");
+    }
+}
+
+#[test]
 fn pretty_printed_objects_follow_each_other() {
     let file =
         b"{\n  \"id\": 1,\n  \"list\": [\n    {\"a\": 1}\n  ]\n}\n{\n  \"id\": 2,\n  broken\n}\n{\n  \"id\": 3\n}\n";

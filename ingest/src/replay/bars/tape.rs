@@ -27,7 +27,7 @@ pub(in crate::replay) struct Collector {
 #[derive(Debug)]
 struct FileReadings {
     file: Arc<Path>,
-    has_lines: bool,
+    numbers_lines: bool,
     readings: Vec<Reading>,
     /// The bytes of rows that may be rejected later, by the number of the row.
     doubtful: HashMap<u64, Vec<u8>>,
@@ -74,8 +74,8 @@ impl Collector {
     /// Adds a reading of the file that was given in this place.
     pub fn add(&mut self, origin: &Origin, reading: Reading, raw: &[u8]) {
         if self.files.last().is_none_or(|last| last.file != origin.file) {
-            let (file, has_lines) = (origin.file.clone(), origin.has_lines);
-            self.files.push(FileReadings { file, has_lines, readings: Vec::new(), doubtful: HashMap::new() });
+            let (file, numbers_lines) = (origin.file.clone(), origin.numbers_lines);
+            self.files.push(FileReadings { file, numbers_lines, readings: Vec::new(), doubtful: HashMap::new() });
         }
         if let Some(last) = self.files.last_mut() {
             let Stamp { at, day } = reading.stamp;
@@ -156,7 +156,7 @@ impl Collector {
 
 impl FileReadings {
     fn origin(&self, number: u64) -> Origin {
-        Origin { file: self.file.clone(), number, has_lines: self.has_lines }
+        Origin { file: self.file.clone(), number, numbers_lines: self.numbers_lines }
     }
 
     /// The width of the file's bars, and how it was found. `named` is the symbol that the file's name gives.

@@ -3,7 +3,7 @@
 mod row;
 
 use super::names::Mapping;
-use super::source::{Files, Origin, reasons};
+use super::source::{Files, reasons};
 use super::values::time::{DateOrder, is_of_other_order};
 use super::{ReplayProgress, SymbolOf, prepare};
 use crate::IngestError;
@@ -80,13 +80,13 @@ pub fn fold_trades(
             // The row says of itself that it does not stand.
             Ok(None) => return Ok(Ok(())),
             Err(reason) if is_of_other_order(&reason) => {
-                return Err(wrong(format!("{} {}: {reason}", unit(&origin), origin.number)));
+                return Err(wrong(format!("{} {}: {reason}", origin.unit(), origin.number)));
             }
             Err(reason) => return Ok(Err(reason)),
         };
         folded.trades += 1;
         for bar in
-            folds.trade(&trade).map_err(|reason| wrong(format!("{} {}: {reason}", unit(&origin), origin.number)))?
+            folds.trade(&trade).map_err(|reason| wrong(format!("{} {}: {reason}", origin.unit(), origin.number)))?
         {
             folded.bars += 1;
             out(bar)?;
@@ -102,10 +102,6 @@ pub fn fold_trades(
         out(bar)?;
     }
     Ok(FoldedTrades { rejected: rejected.len() as u64, reasons: reasons(&rejected), ..folded })
-}
-
-fn unit(origin: &Origin) -> &'static str {
-    if origin.has_lines { "line" } else { "row" }
 }
 
 /// The fold of each symbol, and the time of its latest trade.
