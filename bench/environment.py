@@ -35,6 +35,20 @@ def virtual_environment(cache: Path) -> Path:
     return python
 
 
+def environment_of(requirements: Path, cache: Path, name: str, what: str) -> Path:
+    """The Python of a smaller benchmark, with all of its `requirements`; `what` names them for the user."""
+    folder = cache / f"{name}-env-{_digest(requirements)}"
+    python, complete = folder / "bin" / "python", folder / "complete"
+    if not complete.exists():
+        print(f"bench: installing {what} (first time only)", flush=True)
+        venv.create(folder, with_pip=True, clear=True)
+        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
+        if subprocess.run([*install, "-r", requirements]).returncode != 0:
+            raise BenchError(f"{requirements} cannot be installed; see above")
+        complete.touch()
+    return python
+
+
 def _install_one_by_one(install: list[str | Path]) -> None:
     """Installs package by package, so that one that cannot be installed costs only the peers that need it."""
     for line in REQUIREMENTS.read_text().splitlines():

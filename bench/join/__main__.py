@@ -5,16 +5,14 @@ thread; the order rotates. A ratio is the median over rounds of the ratio within
 """
 
 import argparse
-import hashlib
 import json
-import subprocess
 import sys
-import venv
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 from bench import build, machine
+from bench.environment import environment_of
 from bench.errors import BenchError
 from bench.resident import ROOT, Resident, variables
 from stack.errors import StackError
@@ -115,17 +113,7 @@ def table(runs: list[dict]) -> str:
 
 def environment(cache: Path) -> Path:
     """The Python that the peers run in."""
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    folder = cache / f"bench-join-env-{digest}"
-    python, complete = folder / "bin" / "python", folder / "complete"
-    if not complete.exists():
-        print("bench: installing the peers of the join, about 500 MB on disk (first time only)", flush=True)
-        venv.create(folder, with_pip=True, clear=True)
-        install: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--require-virtualenv", "--no-deps"]
-        if subprocess.run([*install, "-r", REQUIREMENTS]).returncode != 0:
-            raise BenchError(f"the peers in {REQUIREMENTS} cannot be installed; see above")
-        complete.touch()
-    return python
+    return environment_of(REQUIREMENTS, cache, "bench-join", "the peers of the join, about 500 MB on disk")
 
 
 def packages() -> dict[str, str]:

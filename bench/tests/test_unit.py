@@ -1,5 +1,6 @@
 """Tests that need no peer and no compiler: `python3 -m unittest bench.tests.test_unit`."""
 
+import math
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from bench import cli, ratios, report, texts
 from bench.engines import LINE_UP, Engine
 from bench.errors import BenchError
 from bench.join import __main__ as join
+from bench.load import report as load
 from bench.resident import ROOT, Resident
 from bench.rounds import Run, order, play
 
@@ -31,6 +33,29 @@ def run(engine: Engine, number: int, cpu_s: float, **more: float) -> Run:
 def measured(ratio: ratios.Spread | None) -> ratios.Spread:
     assert ratio is not None
     return ratio
+
+
+class LoadTest(unittest.TestCase):
+    def test_quantiles_are_of_the_articles_between_two_pages(self) -> None:
+        name = "tapewire_wire_to_row_seconds_bucket"
+        before = load.buckets(f'{name}{{le="0.1"}} 5\n{name}{{le="1"}} 50\n{name}{{le="+Inf"}} 50\nother{{le="1"}} 7\n')
+        after = load.buckets(f'{name}{{le="0.1"}} 95\n{name}{{le="1"}} 149\n{name}{{le="+Inf"}} 150\n')
+        counted = load.difference(before, after)
+        self.assertEqual(counted, [(0.1, 90), (1.0, 99), (math.inf, 100)])
+        self.assertEqual([load.quantile(counted, share) for share in (0.5, 0.99, 1.0)], [0.1, 1.0, math.inf])
+        self.assertTrue(math.isnan(load.quantile([], 0.5)))
+
+    def test_the_slope_is_that_of_the_second_half(self) -> None:
+        grown = [{"seconds": 5.0 * n, "bytes": min(n, 10) * 1000 + n} for n in range(20)]
+        self.assertAlmostEqual(load.slope(grown), 720.0)
+        self.assertTrue(math.isnan(load.slope(grown[:2])))
+
+    def test_one_missing_or_doubled_article_or_bar_is_seen(self) -> None:
+        sent = {"articles": 3, "bars": 4, "closes": 402.25, "bars_sent": 9}
+        stored = {"articles": 3, "ids": 3, "rows": 3, "joined": 3, "bars": 4, "closes": 402.25}
+        self.assertTrue(load.all_arrived(sent, stored))
+        for column, value in {"articles": 4, "ids": 2, "joined": 2, "bars": 5, "closes": 402.0}.items():
+            self.assertFalse(load.all_arrived(sent, stored | {column: value}), column)
 
 
 class OrderTest(unittest.TestCase):

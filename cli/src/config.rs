@@ -99,7 +99,7 @@ impl Config {
             file,
             environment: std::env::vars_os().collect(),
             flags,
-            other_variables: &OTHER_VARIABLES,
+            other_variables: OTHER_VARIABLES,
             renamed: &RENAMED,
         })
     }
@@ -205,7 +205,7 @@ mod tests {
             file: Some(&path),
             environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             flags: &flags,
-            other_variables: &OTHER_VARIABLES,
+            other_variables: OTHER_VARIABLES,
             renamed: &RENAMED,
         })
     }

@@ -2,7 +2,7 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 33] = [
+pub(super) const OTHER_VARIABLES: &[&str] = &[
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
@@ -72,7 +72,7 @@ mod tests {
                 }
             }
         }
-        let unknown = settings::unknown_variables::<Config>(found.iter().map(String::as_str), &OTHER_VARIABLES);
+        let unknown = settings::unknown_variables::<Config>(found.iter().map(String::as_str), OTHER_VARIABLES);
         assert_eq!(unknown, Vec::<String>::new());
         // The log's filter is read by this crate alone.
         let unused = OTHER_VARIABLES.iter().filter(|&&name| !found.contains(name) && name != "TAPEWIRE_LOG");
