@@ -2,7 +2,7 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 33] = [
+pub(super) const OTHER_VARIABLES: [&str; 34] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
@@ -15,6 +15,7 @@ pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_DASHBOARDS_TEST_PORT",
     "TAPEWIRE_FIXTURES",
     "TAPEWIRE_GRAFANA_PORT",
+    "TAPEWIRE_JAEGER_PORT",
     "TAPEWIRE_KAFKA_CONTROLLER_PORT",
     "TAPEWIRE_KAFKA_PORT",
     "TAPEWIRE_LABELLED_DATA",
