@@ -40,7 +40,7 @@ impl Incoming {
 
 impl Received {
     /// Begins the span of what a stage does with this record, from the moment at which it was read. `operation` says
-    /// what that is: `score`, `join`, `archive`. There is none if the record carries no trace.
+    /// what that is: `score`, `join`, `archive`. A record that carries no trace has no span.
     pub fn span(&self, operation: &'static str) -> Span {
         let Some(incoming) = &self.trace else { return Span::none() };
         let (parent, name) = (Parent::Record(&incoming.context), || format!("{operation} {}", self.topic.base_name()));
