@@ -64,6 +64,9 @@ KEPT_TO = {
     "tokio-tungstenite": {"tapewire-ingest"},
     "parquet": {"tapewire-files", "tapewire-formats"},
     "hf-hub": {"tapewire-models"},
+    "opentelemetry": {"tapewire-runtime"},
+    "opentelemetry-otlp": {"tapewire-runtime"},
+    "opentelemetry_sdk": {"tapewire-runtime"},
     "anyhow": {"tapewire-cli"},
 }
 # Domain types do no I/O and start no task.

@@ -3,6 +3,7 @@
 
 use crate::broker_log::{self, Logged, is_broker_unreachable};
 use crate::error::is_fatal;
+use crate::traces::Incoming;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -46,6 +47,8 @@ pub struct Received {
     pub offset: i64,
     /// The payload; empty for a tombstone.
     pub payload: Vec<u8>,
+    /// The trace that the record belongs to, if this process makes spans: see [`Received::span`].
+    pub trace: Option<Box<Incoming>>,
 }
 
 impl Received {
@@ -315,6 +318,7 @@ impl Consumer {
                             partition: message.partition(),
                             offset: message.offset(),
                             payload: message.payload().unwrap_or_default().to_vec(),
+                            trace: Incoming::of(&message, &self.group),
                         });
                     }
                     // The library's log has reported this already.

@@ -18,6 +18,7 @@ pub mod lease;
 pub mod partitioner;
 pub mod producer;
 pub mod topic;
+pub mod traces;
 
 pub use batch::Filled;
 pub use config::KafkaConfig;

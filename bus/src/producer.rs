@@ -2,13 +2,17 @@
 
 use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
-use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
+use crate::{BusError, KafkaConfig, Topic, Topics, cut_off, traces};
 use futures_util::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tapewire_runtime::traces::{Parent, Span};
+
+/// The status of a span whose record the brokers do not have, as far as is known.
+const NOT_ACKNOWLEDGED: &str = "kafka did not acknowledge the record";
 
 /// An idempotent producer that waits for all replicas. Cheap to clone.
 #[derive(Clone)]
@@ -25,15 +29,35 @@ pub struct Delivery {
     future: DeliveryFuture,
     topic: String,
     brokers: Arc<str>,
+    /// The spans of sending the record, and of what it is sent for.
+    span: Span,
+    within: Span,
 }
 
 impl Delivery {
+    /// Ends `span`, which the record is sent in, when the record is acknowledged.
+    pub fn within(self, span: Span) -> Self {
+        Self { within: span, ..self }
+    }
+
     /// Waits for the acknowledgement, and returns the record's offset in its partition.
     ///
     /// # Errors
     /// [`BusError::Send`]; [`BusError::CutOff`] if it is not known whether the brokers have the record, because its producer
     /// can't reach them any more.
-    pub async fn acknowledged(self) -> Result<i64, BusError> {
+    pub async fn acknowledged(mut self) -> Result<i64, BusError> {
+        let (mut span, mut within) = (std::mem::take(&mut self.span), std::mem::take(&mut self.within));
+        let offset = self.outcome().await;
+        match &offset {
+            Ok(offset) => span.describe(|| [("messaging.kafka.offset", (*offset).into())]),
+            Err(_) => [&mut span, &mut within].into_iter().for_each(|span| span.fail(NOT_ACKNOWLEDGED)),
+        }
+        span.done();
+        within.done();
+        offset
+    }
+
+    async fn outcome(self) -> Result<i64, BusError> {
         match self.future.await {
             Ok(Ok(delivery)) => Ok(delivery.offset),
             // [`cut_off`] has purged it, or nobody holds the producer any more.
@@ -116,6 +140,26 @@ impl Producer {
         self.enqueue_to(topic, partition, key, payload).await
     }
 
+    /// As [`Producer::enqueue`], in a trace: the record's headers say which one. `describe` adds to the span of sending
+    /// the record what it is about.
+    ///
+    /// # Errors
+    /// As [`Producer::enqueue`].
+    pub async fn enqueue_traced(
+        &self,
+        topic: Topic,
+        key: &str,
+        payload: &[u8],
+        parent: Parent<'_>,
+        describe: impl FnOnce(&mut Span),
+    ) -> Result<Delivery, BusError> {
+        let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
+        let name = self.topics.name(topic);
+        let mut span = traces::send(parent, topic, &name, partition, key);
+        describe(&mut span);
+        self.enqueue_in(name, partition, key, payload, span).await
+    }
+
     /// Sends a record to the partition that its key belongs to, and waits for the acknowledgement.
     ///
     /// # Errors
@@ -129,7 +173,7 @@ impl Producer {
         let record = FutureRecord::<(), _>::to(name).payload(payload).partition(0);
         let sent = self.inner.send_result(record).map_err(|(source, _)| source);
         let failed = |source: KafkaError| BusError::Send { topic: name.to_owned(), source: source.into() };
-        self.delivery(sent.map_err(failed)?, name.to_owned()).acknowledged().await.map(drop)
+        self.delivery(sent.map_err(failed)?, name.to_owned(), Span::none()).acknowledged().await.map(drop)
     }
 
     /// Sends a record to every partition of a topic, and waits for all acknowledgements.
@@ -177,17 +221,32 @@ impl Producer {
         key: &str,
         payload: &[u8],
     ) -> Result<Delivery, BusError> {
-        let name = self.topics.name(topic);
+        self.enqueue_in(self.topics.name(topic), partition, key, payload, Span::none()).await
+    }
+
+    /// Queues a record that is sent in this span.
+    async fn enqueue_in(
+        &self,
+        name: String,
+        partition: i32,
+        key: &str,
+        payload: &[u8],
+        mut span: Span,
+    ) -> Result<Delivery, BusError> {
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
+        record.headers = traces::headers(&span);
         loop {
             match self.inner.send_result(record) {
-                Ok(future) => return Ok(self.delivery(future, name)),
+                Ok(future) => return Ok(self.delivery(future, name, span)),
                 // Back-pressure: the local queue drains as the broker acknowledges.
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
                     record = back;
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                Err((source, _)) => return Err(BusError::Send { topic: name.clone(), source: source.into() }),
+                Err((source, _)) => {
+                    span.fail(NOT_ACKNOWLEDGED);
+                    return Err(BusError::Send { topic: name.clone(), source: source.into() });
+                }
             }
         }
     }
@@ -204,8 +263,8 @@ impl Producer {
             .map_err(|source| self.topics.unreachable(source))
     }
 
-    fn delivery(&self, future: DeliveryFuture, topic: String) -> Delivery {
-        Delivery { future, topic, brokers: Arc::clone(&self.brokers) }
+    fn delivery(&self, future: DeliveryFuture, topic: String, span: Span) -> Delivery {
+        Delivery { future, topic, brokers: Arc::clone(&self.brokers), span, within: Span::none() }
     }
 
     fn known_partitions(&self, topic: Topic) -> Option<i32> {

@@ -16,6 +16,7 @@ use tapewire_ingest::simulate::SimulatorConfig;
 use tapewire_ingest::{feed::PricesConfig, fold::BarsConfig, instruments::InstrumentsConfig, poller::NewsConfig};
 use tapewire_joiner::join::JoinConfig;
 use tapewire_runtime::http::{HttpConfig, Token};
+use tapewire_runtime::traces::{OtlpHeaders, TracesConfig};
 use tapewire_sentiment::companies::table;
 use tapewire_sentiment::http::ServeConfig;
 use tapewire_sentiment::worker::WorkerConfig;
@@ -46,6 +47,7 @@ pub struct Config {
     pub instruments: InstrumentsConfig,
     pub serve: ServeConfig,
     pub http: HttpConfig,
+    pub traces: TracesConfig,
     pub join: JoinConfig,
     pub alerts: AlertsConfig,
     pub simulator: SimulatorConfig,
@@ -68,6 +70,7 @@ impl Default for Config {
             instruments: InstrumentsConfig::default(),
             serve: ServeConfig::default(),
             http: HttpConfig::default(),
+            traces: TracesConfig::default(),
             join: JoinConfig::default(),
             alerts: AlertsConfig::default(),
             simulator: SimulatorConfig::default(),
@@ -126,6 +129,7 @@ impl Config {
         let webhook = secret(&loaded, "alerts.webhook_url_file")?;
         let slack = secret(&loaded, "alerts.slack_url_file")?;
         let token = secret(&loaded, "http.token_file")?;
+        let headers = secret(&loaded, "traces.otlp_headers_file")?;
         let mut providers = loaded.settings.providers.clone();
         let settings = &loaded.settings;
         let sources =
@@ -140,6 +144,7 @@ impl Config {
         config.alerts.webhook_url = webhook.filter(|url| !url.is_empty());
         config.alerts.slack_url = slack.filter(|url| !url.is_empty());
         config.http.token = token.as_deref().map(Token::new);
+        config.traces.otlp_headers = headers.as_deref().map(OtlpHeaders::new);
         config.providers = providers;
         Ok(config)
     }
@@ -376,6 +381,13 @@ mod tests {
             ("", vec![], vec!["nonsense"], vec!["--set nonsense", "section.key=value"]),
             ("", vec![], vec!["kafka.borkers=x"], vec!["--set", "kafka.borkers", "`kafka.brokers`"]),
             ("", vec![], vec!["sentiment.engine.precision=f31"], vec!["--set", "f31", "int8-wide"]),
+            (
+                "",
+                vec![],
+                vec!["traces.otlp_endpoint=jaeger:4318"],
+                vec!["traces.otlp_endpoint", "http://127.0.0.1:4318"],
+            ),
+            ("", vec![], vec!["traces.sample_ratio=10"], vec!["traces.sample_ratio", "from 0 to 1"]),
             ("", vec![], vec!["clickhouse.password=x"], vec!["secret", "TAPEWIRE_CLICKHOUSE_PASSWORD"]),
             ("", vec![("TAPEWIRE_KAFKA_PARTITIONS", "many")], vec![], vec!["TAPEWIRE_KAFKA_PARTITIONS", "many"]),
             (
@@ -414,11 +426,14 @@ mod tests {
             ("TAPEWIRE_CLICKHOUSE_PASSWORD", " 0123 "),
             ("TAPEWIRE_KAFKA_SASL_PASSWORD", "s4cret"),
             ("TAPEWIRE_MASSIVE_API_KEY", "s5cret"),
+            ("TAPEWIRE_TRACES_OTLP_HEADERS", "authorization=s6cret"),
         ];
         let mut config = Config::with_secrets(load_from("", &variables, &[&flag]).unwrap()).unwrap();
         assert_eq!(config.clickhouse.password, "0123", "a variable overrides the file");
         assert_eq!(config.kafka.sasl_password.as_deref(), Some("s4cret"));
         assert_eq!(config.providers.entry("massive").api_key.expose(), "s5cret");
+        assert_eq!(config.traces.otlp_headers, Some(OtlpHeaders::new("authorization=s6cret")));
+        assert!(!format!("{config:?}").contains("s6cret"));
 
         let error = text(load(&["clickhouse.password_file=/nowhere/at/all"]).unwrap_err());
         assert!(error.contains("/nowhere/at/all") && error.contains("clickhouse.password_file"), "{error}");

@@ -8,6 +8,7 @@ use tapewire_bus::BusError;
 use tapewire_ingest::IngestError;
 use tapewire_joiner::JoinerError;
 use tapewire_models::ModelError;
+use tapewire_runtime::RuntimeError;
 use tapewire_sentiment::SentimentError;
 use tapewire_store::StoreError;
 
@@ -40,13 +41,14 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Whether a flag or a setting of files, sources, the join, alerts, the model or Kafka can't be used.
+/// Whether a flag or a setting of files, sources, the join, alerts, the model, Kafka or the traces can't be used.
 fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(IngestError::Config(_)))
         || matches!(cause.downcast_ref(), Some(JoinerError::Setting { .. }))
         || matches!(cause.downcast_ref(), Some(AlertError::Address { .. }))
         || matches!(cause.downcast_ref(), Some(ModelError::NotASource { .. }))
         || matches!(cause.downcast_ref(), Some(BusError::Config(_)))
+        || matches!(cause.downcast_ref(), Some(RuntimeError::TracesSetting { .. }))
 }
 
 /// Longest line of an error, in characters. Some errors quote a line of a file, which can have any length.
@@ -69,7 +71,6 @@ pub struct UsageError(pub String);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tapewire_runtime::RuntimeError;
 
     #[test]
     fn a_cause_is_printed_once() {

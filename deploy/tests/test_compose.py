@@ -115,21 +115,37 @@ class Compose(unittest.TestCase):
         same = [{k: v for k, v in service.items() if k not in different} for service in (ours, other)]
         self.assertEqual(*same)
 
-    def test_the_monitoring_profile_adds_prometheus_and_grafana(self):
+    def test_the_monitoring_profile_adds_prometheus_grafana_and_jaeger(self):
         services = read(COMPOSE_PROFILES="cpu,monitoring")["services"]
-        self.assertEqual(ALWAYS | {"sentiment", "prometheus", "grafana"}, set(services))
-        for name in ("prometheus", "grafana"):
+        self.assertEqual(ALWAYS | {"sentiment", "prometheus", "grafana", "jaeger"}, set(services))
+        for name in ("prometheus", "grafana", "jaeger"):
             service = services[name]
             self.assertEqual((["ALL"], ["no-new-privileges:true"]), (service["cap_drop"], service["security_opt"]))
             self.assertEqual(["127.0.0.1"], [port["host_ip"] for port in service["ports"]])
             self.assertIn("memory", service["deploy"]["resources"]["limits"])
             self.assertRegex(service["image"], r":v?\d+(\.\d+)+$")
-            for mount in service["volumes"]:
+            for mount in service.get("volumes", []):
                 if mount["type"] == "bind":
                     self.assertTrue(Path(mount["source"]).is_file(), mount["source"])
         (scrape,) = re.findall(r"names: \[(.*)\]", (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text())
         roles = {name for name, service in services.items() if (service.get("command") or [""])[0] == "run"}
         self.assertEqual(roles | {"sentiment-gpu"}, set(scrape.split(", ")))
+
+    def test_the_roles_that_handle_articles_send_traces_where_env_says_and_else_nowhere(self):
+        ours = {"TAPEWIRE_TRACES_OTLP_ENDPOINT": "http://jaeger:4318", "TAPEWIRE_TRACES_SAMPLE_RATIO": "0.1"}
+        profiles = "cpu,gpu,monitoring"
+        for given, wanted in ((ours, tuple(ours.values())), ({}, ("", "1.0"))):
+            services = read(COMPOSE_PROFILES=profiles, **given)["services"]
+            found = {
+                name: (service["environment"]["OTEL_SERVICE_NAME"], *map(service["environment"].get, ours))
+                for name, service in services.items()
+                if "OTEL_SERVICE_NAME" in (service.get("environment") or {})
+            }
+            roles = {"news": "news", "sentiment": "sentiment", "sentiment-gpu": "sentiment", "join": "join"}
+            self.assertEqual({name: (f"tapewire-{role}", *wanted) for name, role in roles.items()}, found)
+        self.assertIn(f" {services['jaeger']['image']}\n", (REPOSITORY / "docs" / "traces.md").read_text())
+        # It is reachable from the other containers, and its page from this machine: no port for spans is open here.
+        self.assertEqual([16686], [port["target"] for port in services["jaeger"]["ports"]])
 
     def test_prometheus_and_every_role_have_the_same_token(self):
         services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]

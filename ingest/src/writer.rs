@@ -3,6 +3,7 @@
 use crate::IngestError;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use tapewire_bus::traces::about_article;
 use tapewire_bus::{Delivery, Producer, Topic};
 use tapewire_core::exchange::Market;
 use tapewire_core::record::{Gap, News, Print, SourceTrade, Tape};
@@ -10,6 +11,7 @@ use tapewire_core::{
     ActionRecord, Article, Bar, CorporateAction, Halt, HaltRecord, NewsRecord, Run, Symbol, TapeRecord, Trade,
     TradeRecord, Watermark,
 };
+use tapewire_runtime::traces::{Parent, Span};
 
 /// Most records that may be unacknowledged at once; then all are waited for.
 const IN_FLIGHT: usize = 10_000;
@@ -136,16 +138,39 @@ impl Writer {
         self.sent.take().unwrap_or_default()
     }
 
-    /// Sends an article.
+    /// Sends an article, with which a trace begins if it is one of the share that is sampled.
     ///
     /// # Errors
     /// [`IngestError::Bus`].
     pub async fn article(&mut self, article: Article) -> Result<(), IngestError> {
-        let key = article.key();
+        let delivery = self.enqueue_article(article, Parent::New).await?;
+        self.in_flight.push(delivery);
+        Ok(())
+    }
+
+    /// Sends an article in a span, which ends when the article is acknowledged.
+    ///
+    /// # Errors
+    /// [`IngestError::Bus`].
+    pub(crate) async fn article_within(&mut self, article: Article, span: Span) -> Result<(), IngestError> {
+        let delivery = self.enqueue_article(article, Parent::Span(&span)).await?;
+        self.in_flight.push(delivery.within(span));
+        Ok(())
+    }
+
+    async fn enqueue_article(&mut self, article: Article, parent: Parent<'_>) -> Result<Delivery, IngestError> {
+        self.flush_if_full().await?;
         if let Some(sent) = &mut self.sent {
             sent.article(&article);
         }
-        self.send(Topic::News, &key, &NewsRecord::new(self.run.clone(), News::Article(article)).encode()).await
+        let key = article.key();
+        let record = NewsRecord::new(self.run.clone(), News::Article(article));
+        let describe = |span: &mut Span| {
+            if let News::Article(article) = &record.body {
+                about_article(span, &record.run, article);
+            }
+        };
+        Ok(self.producer.enqueue_traced(Topic::News, &key, &record.encode(), parent, describe).await?)
     }
 
     /// Sends a bar.
@@ -266,10 +291,15 @@ impl Writer {
         Ok(self.producer.broadcast(topic, WATERMARK, &record).await?)
     }
 
-    async fn send(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {
+    async fn flush_if_full(&mut self) -> Result<(), IngestError> {
         if self.in_flight.len() >= IN_FLIGHT {
             self.flush().await?;
         }
+        Ok(())
+    }
+
+    async fn send(&mut self, topic: Topic, key: &str, record: &[u8]) -> Result<(), IngestError> {
+        self.flush_if_full().await?;
         self.in_flight.push(self.producer.enqueue(topic, key, record).await?);
         Ok(())
     }

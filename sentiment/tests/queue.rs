@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use std::collections::HashSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tapewire_sentiment::companies::Company;
-use tapewire_sentiment::queue::Full;
+use tapewire_sentiment::queue::{Answer, Full};
 use tapewire_sentiment::{Queue, QueueConfig, Request};
 use tokio::runtime::Runtime;
 
@@ -120,6 +120,25 @@ async fn a_cached_score_needs_no_capacity_and_is_the_same() {
     assert_eq!(again, [first[1].clone(), first[0].clone()]);
     assert_eq!(queue.try_submit_all(vec![about("Northgate"), about("Orsay")]).await, Err(Full));
     holding.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_says_when_the_engine_computed_it_and_a_cached_one_does_not() {
+    let queue = Queue::new(shipped(), &QueueConfig::default()).unwrap();
+    // One of many windows, and one of a single window.
+    let requests = vec![Request::new(report(1_200, 3), None), Request::new("Profit rose", None)];
+    let before = Instant::now();
+    let answers = queue.answer_all(requests.clone()).await;
+    let after = Instant::now();
+    for answer in &answers {
+        let computed = answer.computed.expect("nothing is cached");
+        assert!(answer.score.is_ok() && before <= computed.from, "{answer:?}");
+        assert!(computed.from <= computed.to && computed.to <= after, "{answer:?}");
+    }
+    let cached = queue.answer_all(requests).await;
+    assert!(cached.iter().all(|answer| answer.computed.is_none()), "{cached:?}");
+    let scores = |answers: Vec<Answer>| answers.into_iter().map(|answer| answer.score).collect::<Vec<_>>();
+    assert_eq!(scores(cached), scores(answers));
 }
 
 #[tokio::test(flavor = "multi_thread")]

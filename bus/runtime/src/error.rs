@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// An error of the endpoints for health and metrics.
+/// An error of the endpoints for health and metrics, or of the traces.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
@@ -17,6 +17,17 @@ pub enum RuntimeError {
     /// The process-wide metrics recorder was installed twice.
     #[error("the metrics recorder can't be installed: {0}")]
     Metrics(String),
+    /// A setting of the traces can't be used.
+    #[error("traces.{setting} can't be used: {reason}")]
+    TracesSetting {
+        /// The setting's name.
+        setting: &'static str,
+        /// What is wrong, and what to do. It never quotes a secret.
+        reason: String,
+    },
+    /// Traces can't be sent.
+    #[error("traces can't be sent: {0}")]
+    Traces(String),
 }
 
 /// An error and its causes on one line, for logs and readiness: `error: its cause: the cause of that`.

@@ -1,5 +1,5 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, and the
-//! endpoints for health and metrics.
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, the
+//! endpoints for health and metrics, and traces.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
 
@@ -9,12 +9,14 @@ pub mod error;
 pub mod http;
 pub mod metrics;
 pub mod telemetry;
+pub mod traces;
 
 pub use backoff::Backoff;
 pub use clock::Clock;
 pub use error::{RuntimeError, chain};
 pub use http::HttpConfig;
 pub use telemetry::{Readiness, Telemetry};
+pub use traces::{Traces, TracesConfig};
 
 /// Tells every task of a process to stop taking new work, finish what it holds and return.
 pub type Shutdown = tokio_util::sync::CancellationToken;

@@ -257,6 +257,18 @@ pub const METRICS: &[Metric] = &[
         help: "Times that a source was down for longer than its idle_timeout",
     },
     Metric {
+        name: "tapewire_spans_exported_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Spans that the receiver of traces has taken; the others wait or are lost",
+    },
+    Metric {
+        name: "tapewire_spans_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Spans that have ended, of articles that are traced",
+    },
+    Metric {
         name: "tapewire_tape_watermark_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &["source"],

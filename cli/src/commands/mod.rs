@@ -24,6 +24,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use tapewire_runtime::{Shutdown, Traces};
 
 /// Joins the news wire to the price tape.
 #[derive(Parser)]
@@ -101,6 +102,13 @@ enum Command {
     Migrate(migrate::Migrate),
 }
 
+impl Command {
+    /// Whether articles begin or continue their way through the stages in this command's process.
+    fn handles_articles(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Run(_) | Self::Replay(_) | Self::Backfill(_) | Self::DeadLetter(_))
+    }
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Command::Config(command) = &arguments.command
@@ -125,35 +133,43 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
     start_logging(arguments.common.log_json, if service { "info" } else { "warn" });
     ending::watch()?;
-    let shutdown = ending::shutdown();
-    on_runtime(async {
-        match arguments.command {
-            Command::Demo(command) => command.run(config, shutdown).await,
-            Command::Run(command) => command.run(config, shutdown).await,
-            Command::Replay(command) => command.run(config, shutdown).await,
-            Command::Backfill(command) => command.run(config, shutdown).await,
-            Command::Study(command) => command.run(config, shutdown).await,
-            Command::Join(command) => command.run(config, shutdown).await,
-            Command::Bars(command) => command.run(shutdown).await,
-            Command::Score(command) => command.run(config, shutdown).await,
-            Command::Serve(command) => command.run(config, shutdown).await,
-            Command::Simulate(command) => command.run(config, shutdown).await,
-            Command::Instruments(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
-                Some(done) => done,
-                None => bail!("interrupted; nothing was written"),
-            },
-            Command::DeadLetter(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
-                Some(done) => done,
-                None => bail!("interrupted; a replay goes on with what is not noted yet when it is run again"),
-            },
-            Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
-                Some(done) => done,
-                None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
-            },
-            // These two have run above: `config` needs no secrets, and `doctor` runs even if they can't be read.
-            Command::Config(_) | Command::Doctor(_) => Ok(()),
-        }
-    })
+    // Outside the runtime: the client that sends spans blocks.
+    let traces = if arguments.command.handles_articles() { Traces::start(&config.traces)? } else { None };
+    let outcome = on_runtime(run_command(arguments.command, config, ending::shutdown()));
+    if let Some(traces) = traces {
+        let _waiting = ending::wait_guard("the receiver of traces");
+        traces.stop();
+    }
+    outcome
+}
+
+async fn run_command(command: Command, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(command) => command.run(config, shutdown).await,
+        Command::Run(command) => command.run(config, shutdown).await,
+        Command::Replay(command) => command.run(config, shutdown).await,
+        Command::Backfill(command) => command.run(config, shutdown).await,
+        Command::Study(command) => command.run(config, shutdown).await,
+        Command::Join(command) => command.run(config, shutdown).await,
+        Command::Bars(command) => command.run(shutdown).await,
+        Command::Score(command) => command.run(config, shutdown).await,
+        Command::Serve(command) => command.run(config, shutdown).await,
+        Command::Simulate(command) => command.run(config, shutdown).await,
+        Command::Instruments(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+            Some(done) => done,
+            None => bail!("interrupted; nothing was written"),
+        },
+        Command::DeadLetter(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+            Some(done) => done,
+            None => bail!("interrupted; a replay goes on with what is not noted yet when it is run again"),
+        },
+        Command::Migrate(command) => match shutdown.run_until_cancelled(command.run(&config)).await {
+            Some(done) => done,
+            None => bail!("interrupted; run `tapewire migrate` again, it continues where it was"),
+        },
+        // These two have run above: `config` needs no secrets, and `doctor` runs even if they can't be read.
+        Command::Config(_) | Command::Doctor(_) => Ok(()),
+    }
 }
 
 /// Runs a command to its end.

@@ -17,7 +17,9 @@ mod budget;
 mod config;
 mod fallback;
 mod known_rejects;
+mod latest;
 mod progress;
+mod traces;
 
 pub(crate) use config::check_sources;
 pub use config::{NewsConfig, NewsOverride, NewsPollerConfig};
@@ -34,8 +36,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use known_rejects::KnownRejects;
+use latest::latest;
 use progress::PollProgress;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +46,7 @@ use tapewire_bus::{DeadLetters, Producer};
 use tapewire_core::{Article, Run};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::sync::watch;
+use traces::{Asked, ask};
 
 /// Name of the role, for readiness and dead letters.
 pub(crate) const STAGE: &str = "news-poller";
@@ -160,6 +164,9 @@ pub struct NewsPoller {
     /// While the primary has failed: how far it had been followed.
     takeover_from: Option<Timestamp>,
 }
+
+/// What a source answers to one request.
+type Answer = Result<Page<Article>, ProviderError>;
 
 /// How long to wait before the next poll.
 enum Wait {
@@ -316,7 +323,8 @@ impl NewsPoller {
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
             let requests = self.source.requests();
-            let page = match self.page(&at.request).await? {
+            let (asked, answer) = self.page(&at.request).await?;
+            let page = match answer {
                 Ok(page) => page.without_large_records(),
                 // The provider has forgotten the cursor: the next poll begins with its first page.
                 Err(ProviderError::BadRequest { provider, path, message, .. })
@@ -340,7 +348,7 @@ impl NewsPoller {
             polled.pages += 1;
             // Before the watermark moves: after that no poll would see them again.
             polled.rejected += self.publish_rejects(&page).await?;
-            self.send(&page.items, at.began, &mut polled).await?;
+            self.send(&page.items, at.began, asked, &mut polled).await?;
             let next = at.pages.next(&self.stream.source, &page, |article| (article.id.clone(), article.revision))?;
             at.rejected.extend(page.rejects.into_iter().map(|reject| reject.bytes));
             let Some(next) = next else {
@@ -353,8 +361,8 @@ impl NewsPoller {
     }
 
     /// Asks for a page, as soon as the budget allows it.
-    async fn page(&mut self, request: &NewsRequest) -> Result<Result<Page<Article>, ProviderError>, IngestError> {
-        let Some(budget) = &mut self.budget else { return Ok(self.source.page(request).await) };
+    async fn page(&mut self, request: &NewsRequest) -> Result<(Asked, Answer), IngestError> {
+        let Some(budget) = &mut self.budget else { return Ok(ask(&*self.source, request).await) };
         let expected = self.source.requests_a_page();
         let wait = budget.until_request(expected, self.clock.now());
         if !wait.is_zero() {
@@ -365,12 +373,12 @@ impl NewsPoller {
         // Before the request: a crash must not make it one that was not counted.
         budget.spend(f64::from(expected), self.clock.now()).await?;
         let before = self.source.requests();
-        let page = self.source.page(request).await;
+        let answered = ask(&*self.source, request).await;
         if let (Some(before), Some(after)) = (before, self.source.requests()) {
             let made = after.saturating_sub(before) as f64;
             budget.spend(made - f64::from(expected), self.clock.now()).await?;
         }
-        Ok(page)
+        Ok(answered)
     }
 
     fn begin(&mut self) -> Unfinished {
@@ -386,12 +394,19 @@ impl NewsPoller {
     }
 
     /// Sends new articles, waits for the acknowledgements, and only then notes them.
-    async fn send(&mut self, articles: &[Article], began: Timestamp, polled: &mut Polled) -> Result<(), IngestError> {
+    async fn send(
+        &mut self,
+        articles: &[Article],
+        began: Timestamp,
+        asked: Asked,
+        polled: &mut Polled,
+    ) -> Result<(), IngestError> {
         let articles = &latest(articles);
         let mut sent = 0;
         for article in articles.iter().filter(|article| self.progress.is_new(article)) {
             let withdrawn = self.progress.withdrawn(article);
-            self.writer.article(Article { withdrawn, ..article.clone() }).await?;
+            let span = asked.trace(&self.stream.source, article);
+            self.writer.article_within(Article { withdrawn, ..article.clone() }, span).await?;
             sent += 1;
         }
         self.writer.flush().await?;
@@ -452,42 +467,5 @@ impl NewsPoller {
 
     fn source_label(&self) -> String {
         self.stream.source.clone()
-    }
-}
-
-/// Of each article, the text that was published last: a feed may list an article beside its correction, and sending both
-/// would replace one by the other at every poll.
-fn latest(articles: &[Article]) -> Vec<Article> {
-    let mut last: HashMap<&str, &Article> = HashMap::new();
-    for article in articles {
-        let known = last.entry(&article.id).or_insert(article);
-        if article.published_at >= known.published_at {
-            *known = article;
-        }
-    }
-    let is_last = |article: &&Article| last.get(article.id.as_str()).is_some_and(|own| std::ptr::eq(*own, *article));
-    articles.iter().filter(is_last).cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_an_article_that_is_listed_beside_its_correction_the_correction_counts() {
-        let at = |time: &str| format!("2025-06-02T{time}Z").parse().unwrap();
-        let article =
-            |id: &str, title: &str, time| Article { id: id.into(), ..tapewire_testkit::article(title, at(time)) };
-        let (first, corrected) = (article("g", "A", "12:00:00"), article("g", "A, corrected", "12:15:00"));
-        let other = article("h", "B", "12:10:00");
-        for order in [[&first, &other, &corrected], [&corrected, &first, &other]] {
-            let titles: Vec<String> =
-                latest(&order.map(Clone::clone)).into_iter().map(|article| article.title).collect();
-            assert_eq!(titles.iter().filter(|title| title.starts_with('A')).collect::<Vec<_>>(), ["A, corrected"]);
-            assert_eq!(titles.len(), 2);
-        }
-        // Of the same moment, the one that is listed last.
-        let again = article("g", "A, again", "12:15:00");
-        assert_eq!(latest(&[corrected, again])[0].title, "A, again");
     }
 }

@@ -5,9 +5,11 @@
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tapewire_bus::traces::about_article;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Filled, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::News;
 use tapewire_core::{DeadLetter, InstrumentRecord, NewsRecord};
+use tapewire_runtime::traces::{Moment, Span};
 use tapewire_runtime::{Clock, Shutdown, chain};
 use tapewire_store::rows::{ArticleRow, DeadLetterRow, InstrumentRow};
 use tapewire_store::sources::{SourceKind, SourceRow};
@@ -21,6 +23,9 @@ pub use error::ArchiveError;
 pub const GROUP: &str = "tapewire-archive";
 /// Topics it reads.
 pub const TOPICS: [Topic; 3] = [Topic::News, Topic::Instruments, Topic::DeadLetter];
+
+/// What the archive does with an article, in the names of spans.
+const OPERATION: &str = "archive";
 
 const LARGEST_BATCH: usize = 5_000;
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
@@ -78,8 +83,11 @@ async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> 
     let last = &records[records.len() - 1];
     match last.topic {
         Topic::News => {
-            let (articles, sources) = decode_news(letters, records).await?;
-            writer.insert("articles", &articles).await?;
+            let (articles, sources, spans) = decode_news(letters, records).await?;
+            let begun_at = Moment::now();
+            let inserted = writer.insert("articles", &articles).await;
+            end(spans, begun_at, inserted.is_ok());
+            inserted?;
             writer.insert("source_progress", &sources).await?;
         }
         Topic::Instruments => writer.insert("instruments", &decode_instruments(letters, records).await?).await?,
@@ -88,16 +96,19 @@ async fn write(writer: &Writer, letters: &DeadLetters, records: &[Received]) -> 
     Ok(Commit { topic: last.topic, partition: last.partition, next: last.offset + 1, metadata: String::new() })
 }
 
-/// Articles, and the latest watermark of each source. A source sends the same watermark to every partition; that of the
-/// first is enough.
+/// Articles, the latest watermark of each source, and the spans of articles that are traced. A source sends the same
+/// watermark to every partition; that of the first is enough.
 async fn decode_news(
     letters: &DeadLetters,
     records: &[Received],
-) -> Result<(Vec<ArticleRow>, Vec<SourceRow>), ArchiveError> {
-    let (mut rows, mut sources) = (Vec::new(), BTreeMap::new());
+) -> Result<(Vec<ArticleRow>, Vec<SourceRow>, Vec<Span>), ArchiveError> {
+    let (mut rows, mut sources, mut spans) = (Vec::new(), BTreeMap::new(), Vec::new());
     for record in records {
         match NewsRecord::decode(&record.payload) {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
+                let mut span = record.span(OPERATION);
+                about_article(&mut span, &run, &article);
+                spans.extend(span.is_recording().then_some(span));
                 rows.push(ArticleRow::new(&run, article, record.position()));
             }
             Ok(NewsRecord { run, body: News::Watermark(watermark), .. }) if record.partition == 0 => {
@@ -107,10 +118,24 @@ async fn decode_news(
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and reports it, too: each stage that can't read a record sends a dead
             // letter.
-            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => {
+                letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
+                record.unreadable(OPERATION);
+            }
         }
     }
-    Ok((rows, sources.into_values().collect()))
+    Ok((rows, sources.into_values().collect(), spans))
+}
+
+/// Ends the spans of articles whose insert began then: ClickHouse has acknowledged their rows, or has not.
+fn end(spans: Vec<Span>, begun_at: Moment, acknowledged: bool) {
+    for mut span in spans {
+        span.event("insert", begun_at);
+        if !acknowledged {
+            span.fail("clickhouse did not acknowledge the rows");
+        }
+        span.done();
+    }
 }
 
 async fn decode_instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {

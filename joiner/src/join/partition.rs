@@ -176,6 +176,12 @@ impl Partition {
         self.has_ended
     }
 
+    /// Whether rows of this run are held back for now: its state is being rebuilt, or the tape of a replay has not
+    /// begun.
+    pub fn holds_rows_back(&self, run: &Run) -> bool {
+        self.runs.get(run).is_some_and(|run| run.state.holds_rows_back())
+    }
+
     /// Evicts what is finished, and the replays that are taken to be over; returns the latter. Call it only when every
     /// halt and every action up to the tape's watermark has been read, see [`State::evict`].
     pub fn evict(&mut self) -> Vec<EvictedRun> {

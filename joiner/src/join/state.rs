@@ -397,7 +397,7 @@ impl State {
     /// Whether no rows are returned: while the state is rebuilt, and in a replay until the tape has a watermark.
     /// Mentions that the worker sends again after their replay was over find an empty state without a tape, and must
     /// not replace rows that were finished.
-    fn holds_rows_back(&self) -> bool {
+    pub(super) fn holds_rows_back(&self) -> bool {
         self.rebuilding || !(self.run.is_live() || self.tape.watermark().is_some())
     }
 

@@ -33,6 +33,11 @@ impl Batch {
         facts + self.impacts.len()
     }
 
+    /// Whether there is a joined row of this mention.
+    pub fn has(&self, mention: &(Run, MentionKey)) -> bool {
+        self.impacts.contains_key(mention)
+    }
+
     /// The joined rows.
     pub fn impacts(&self) -> impl Iterator<Item = &Impact> {
         self.impacts.values()

@@ -2,12 +2,14 @@
 
 mod batch;
 mod partition_task;
+mod spans;
 
 use crate::JoinerError;
 use crate::join::{JoinConfig, JoinEvent, JoinTopic, MentionKey, Partition};
 use batch::Batch;
 use futures_util::future::BoxFuture;
 use partition_task::PartitionTask;
+use spans::Spans;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{Scored, Tape};
 use tapewire_core::{ActionRecord, CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_runtime::traces::Moment;
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 use tapewire_store::rows::{ActionRow, BarRow, HaltRow, MentionRow, TradeRow};
 use tapewire_store::{ClickHouseConfig, Writer};
@@ -64,6 +67,7 @@ pub fn run<'a>(
             last_eviction: Instant::now(),
             has_ended: false,
             pending_latency: HashSet::new(),
+            spans: Spans::default(),
         };
         runner.run(shutdown).await
     })
@@ -85,6 +89,8 @@ struct Runner {
     has_ended: bool,
     /// Mentions of the live run whose first row is in the batch, for the wire-to-row latency.
     pending_latency: HashSet<MentionKey>,
+    /// Mentions that are traced, until their first row is acknowledged.
+    spans: Spans,
 }
 
 impl Runner {
@@ -130,6 +136,7 @@ impl Runner {
         self.batch_started = None;
         self.has_ended = false;
         self.pending_latency.clear();
+        self.spans.revoked();
         self.readiness.waiting("join", "its partitions were revoked; waiting for new ones");
     }
 
@@ -152,6 +159,7 @@ impl Runner {
                 // A record that was committed before is among the dead letters already.
                 if is_new {
                     self.dead_letters.publish(&record.origin(), &reason, &record.payload).await?;
+                    record.unreadable(spans::OPERATION);
                 }
                 None
             }
@@ -169,7 +177,7 @@ impl Runner {
         match record.topic {
             Topic::Sentiment => {
                 let SentimentRecord { run, body, .. } = SentimentRecord::decode(&record.payload).map_err(unreadable)?;
-                Ok(Some(self.sentiment(run, body, record.position(), is_new)))
+                Ok(Some(self.sentiment(run, body, record, is_new)))
             }
             Topic::Bars => {
                 let TapeRecord { run, body, .. } = TapeRecord::decode(&record.payload).map_err(unreadable)?;
@@ -204,11 +212,13 @@ impl Runner {
         }
     }
 
-    fn sentiment(&mut self, run: Run, body: Scored, offset: u64, is_new: bool) -> (Run, JoinEvent) {
+    fn sentiment(&mut self, run: Run, body: Scored, record: &Received, is_new: bool) -> (Run, JoinEvent) {
+        let offset = record.position();
         match body {
             Scored::Mention(mention) => {
                 if is_new {
                     self.start_latency(&run, &mention);
+                    self.spans.add(record, &run, &mention);
                     self.batch.mentions.push(MentionRow::new(&run, &mention, offset));
                 }
                 (run, JoinEvent::Mention { offset, mention })
@@ -248,7 +258,12 @@ impl Runner {
             return Ok(());
         }
         let batch = std::mem::take(&mut self.batch);
-        batch.write(&self.writer).await?;
+        let sent_at = Moment::now();
+        batch.write(&self.writer).await.inspect_err(|_| self.spans.failed())?;
+        let partitions = &self.partitions;
+        self.spans.written(&batch, sent_at, |number, run| {
+            partitions.get(&number).is_some_and(|task| task.holds_rows_back(run))
+        });
         self.record_latency(&batch);
         let outside: u64 = self.partitions.values_mut().map(PartitionTask::take_outside_bars).sum();
         metrics::counter!("tapewire_bars_outside_sessions_total").increment(outside);

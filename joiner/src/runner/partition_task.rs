@@ -78,6 +78,11 @@ impl PartitionTask {
         self.partition.has_ended()
     }
 
+    /// As [`Partition::holds_rows_back`].
+    pub fn holds_rows_back(&self, run: &Run) -> bool {
+        self.partition.holds_rows_back(run)
+    }
+
     /// Evicts what is finished. Call it only when every halt and action up to the tape's watermark has been read, see
     /// [`State::evict`](crate::join::State::evict).
     pub fn evict(&mut self) {

@@ -12,13 +12,29 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// A window's logits, in the order of the model's classes.
-pub(super) type Logits = Result<Vec<f32>, ScoreError>;
+type Logits = Result<Vec<f32>, ScoreError>;
+
+/// When the engine began with a batch, and when it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Computed {
+    /// When it began.
+    pub from: Instant,
+    /// When it was done.
+    pub to: Instant,
+}
+
+impl Computed {
+    /// From the beginning of the first to the end of the last.
+    pub fn and(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+}
 
 /// A window that waits for the engine, and all who wait for it.
 pub(super) struct PendingWindow {
     pub encoding: Encoding,
     pub enqueued_at: Instant,
-    pub answers: Vec<oneshot::Sender<Logits>>,
+    pub answers: Vec<oneshot::Sender<(Logits, Computed)>>,
 }
 
 impl Queued for PendingWindow {
@@ -93,7 +109,7 @@ pub(super) fn run(engine: &Engine, shared: &Arc<Shared>, config: &QueueConfig) {
 /// Computes a batch and answers its callers. Equal windows are computed once.
 fn compute(engine: &Engine, batch: Vec<PendingWindow>) {
     let started = Instant::now();
-    let mut distinct: HashMap<Encoding, Vec<oneshot::Sender<Logits>>> = HashMap::new();
+    let mut distinct: HashMap<Encoding, Vec<oneshot::Sender<(Logits, Computed)>>> = HashMap::new();
     for PendingWindow { encoding, enqueued_at, answers } in batch {
         metrics::histogram!("tapewire_queue_wait_seconds").record((started - enqueued_at).as_secs_f64());
         distinct.entry(encoding).or_default().extend(answers);
@@ -102,13 +118,14 @@ fn compute(engine: &Engine, batch: Vec<PendingWindow>) {
     let windows: Vec<&Encoding> = windows.iter().collect();
     // A dropped sender tells its caller that inference panicked; the thread continues.
     let Ok(logits) = catch_unwind(AssertUnwindSafe(|| engine.logits(&windows))) else { return };
-    metrics::histogram!("tapewire_inference_seconds").record(started.elapsed().as_secs_f64());
+    let computed = Computed { from: started, to: Instant::now() };
+    metrics::histogram!("tapewire_inference_seconds").record((computed.to - computed.from).as_secs_f64());
     let tokens: usize = windows.iter().map(|window| window.input_ids.len()).sum();
     metrics::histogram!("tapewire_inference_batch_tokens").record(tokens as f64);
     for (answers, logits) in answers.into_iter().zip(logits) {
         for answer in answers {
             // The caller may have gone away.
-            let _ = answer.send(logits.clone());
+            let _ = answer.send((logits.clone(), computed));
         }
     }
 }

@@ -13,12 +13,13 @@ pub mod config;
 pub mod pending;
 pub mod request;
 
+pub use batcher::Computed;
 pub use config::QueueConfig;
 pub use request::Request;
 
 use crate::engine::tokenizer::{Encoding, Window};
 use crate::{Engine, ScoreError, SentimentError, TextScore};
-use batcher::{Logits, PendingWindow, Shared};
+use batcher::{PendingWindow, Shared};
 use quick_cache::sync::Cache;
 use rayon::prelude::*;
 use request::Key;
@@ -64,8 +65,17 @@ struct Inner {
 #[error("the queue is full")]
 pub struct Full;
 
-/// Answers, in the order of the requests.
+/// Scores, in the order of the requests.
 pub type Scores = Vec<Result<TextScore, ScoreError>>;
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Answer {
+    /// The score, or why the text has no score.
+    pub score: Result<TextScore, ScoreError>,
+    /// When the engine computed it; `None` if it was cached, or was not computed.
+    pub computed: Option<Computed>,
+}
 
 /// A request whose score is not cached.
 struct Miss {
@@ -77,7 +87,7 @@ struct Miss {
 
 /// A window that waits for the engine or is being computed.
 struct Awaited {
-    logits: oneshot::Receiver<Logits>,
+    logits: oneshot::Receiver<(Result<Vec<f32>, ScoreError>, Computed)>,
     weight: f64,
 }
 
@@ -142,8 +152,13 @@ impl Queue {
         self.submit_all(vec![request]).await.pop().expect("one answer to one request")
     }
 
-    /// Scores several texts, as [`Queue::submit`] does; answers are in the order of the requests.
+    /// Scores several texts, as [`Queue::submit`] does; scores are in the order of the requests.
     pub async fn submit_all(&self, requests: Vec<Request>) -> Scores {
+        scores(self.answer_all(requests).await)
+    }
+
+    /// As [`Queue::submit_all`], with the times at which the engine computed the scores.
+    pub async fn answer_all(&self, requests: Vec<Request>) -> Vec<Answer> {
         let (known, misses) = self.look_up(requests);
         let permits = Arc::clone(&self.0.token_permits).acquire_many_owned(self.cost(&misses)).await;
         self.compute(known, misses, permits.expect("the semaphore is never closed")).await
@@ -159,7 +174,7 @@ impl Queue {
             metrics::counter!("tapewire_queue_refused_total").increment(1);
             return Err(Full);
         };
-        Ok(self.compute(known, misses, permits).await)
+        Ok(scores(self.compute(known, misses, permits).await))
     }
 
     /// The cached scores, in the order of the requests, and the requests without one.
@@ -187,24 +202,29 @@ impl Queue {
 
     /// Computes the missing scores. `permits` are released when all is answered, or, if the caller has gone
     /// away, once the texts are tokenized.
-    async fn compute(&self, known: Vec<Option<TextScore>>, misses: Vec<Miss>, permits: OwnedSemaphorePermit) -> Scores {
-        let mut scores: Vec<Option<Result<TextScore, ScoreError>>> =
-            known.into_iter().map(|known| known.map(Ok)).collect();
+    async fn compute(
+        &self,
+        known: Vec<Option<TextScore>>,
+        misses: Vec<Miss>,
+        permits: OwnedSemaphorePermit,
+    ) -> Vec<Answer> {
+        let of_known = |known| Answer { score: Ok(known), computed: None };
+        let mut answers: Vec<Option<Answer>> = known.into_iter().map(|known| known.map(of_known)).collect();
         let in_use = || f64::from(self.0.capacity) - self.0.token_permits.available_permits() as f64;
         metrics::gauge!("tapewire_queue_tokens").set(in_use());
         let (indices_and_keys, requests): (Vec<(usize, Key)>, Vec<Request>) =
             misses.into_iter().map(|Miss { at, key, request }| ((at, key), request)).unzip();
         let (texts, permits) = self.enqueue(requests, permits).await;
         for ((at, key), windows) in indices_and_keys.into_iter().zip(texts) {
-            let score = self.score(windows).await;
-            if let (Some(cache), Ok(scored)) = (&self.0.cache, &score) {
+            let answer = self.answer(windows).await;
+            if let (Some(cache), Ok(scored)) = (&self.0.cache, &answer.score) {
                 cache.insert(key, *scored);
             }
-            scores[at] = Some(score);
+            answers[at] = Some(answer);
         }
         drop(permits);
         metrics::gauge!("tapewire_queue_tokens").set(in_use());
-        scores.into_iter().map(|score| score.expect("missing scores were computed")).collect()
+        answers.into_iter().map(|answer| answer.expect("missing scores were computed")).collect()
     }
 
     /// Tokenizes texts and adds their windows to the queue, all at once. `permits` go with them, because tokenizing
@@ -242,12 +262,29 @@ impl Queue {
         answer.await.unwrap_or_else(|_| ((0..count).map(|_| Err(ScoreError::Panicked)).collect(), None))
     }
 
-    /// The score of a text once all its windows are computed.
-    async fn score(&self, windows: Result<Vec<Awaited>, ScoreError>) -> Result<TextScore, ScoreError> {
-        let mut computed = Vec::new();
-        for Awaited { logits, weight } in windows? {
-            computed.push((logits.await.map_err(|_| ScoreError::Panicked)??, weight));
-        }
-        self.0.engine.scored(&computed)
+    /// The answer for a text once all its windows are computed.
+    async fn answer(&self, windows: Result<Vec<Awaited>, ScoreError>) -> Answer {
+        let mut computed = None;
+        let score = self.score(windows, &mut computed).await;
+        Answer { score, computed }
     }
+
+    /// The score of a text once all its windows are computed, which it notes.
+    async fn score(
+        &self,
+        windows: Result<Vec<Awaited>, ScoreError>,
+        computed: &mut Option<Computed>,
+    ) -> Result<TextScore, ScoreError> {
+        let mut weighted = Vec::new();
+        for Awaited { logits, weight } in windows? {
+            let (logits, of_window) = logits.await.map_err(|_| ScoreError::Panicked)?;
+            *computed = Some(computed.map_or(of_window, |of_others: Computed| of_others.and(of_window)));
+            weighted.push((logits?, weight));
+        }
+        self.0.engine.scored(&weighted)
+    }
+}
+
+fn scores(answers: Vec<Answer>) -> Scores {
+    answers.into_iter().map(|answer| answer.score).collect()
 }

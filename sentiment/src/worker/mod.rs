@@ -7,11 +7,12 @@
 
 pub mod config;
 pub mod mentions;
+mod traces;
 
 pub use config::WorkerConfig;
 
 use crate::companies::Companies;
-use crate::queue::Request;
+use crate::queue::{Answer, Request};
 use crate::{Queue, ScoreError, SentimentError, TextScore};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -19,11 +20,14 @@ use futures_util::future::{Fuse, FusedFuture as _, try_join_all};
 use jiff::Timestamp;
 use mentions::Question;
 use std::collections::BTreeMap;
+use tapewire_bus::traces::about_mention;
 use tapewire_bus::{BusError, Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::record::{News, Scored as Body};
 use tapewire_core::{NewsRecord, Run, Sentiment, SentimentRecord, Unscored, Watermark, Watermarks};
+use tapewire_runtime::traces::Span;
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 use tokio::time::Instant;
+use traces::Traced;
 
 /// Consumer group of the workers.
 pub const GROUP: &str = "tapewire-sentiment";
@@ -122,6 +126,8 @@ struct Batch {
     /// When the batch is scored even if it is not full: some time after its first record.
     due: Instant,
     questions: Vec<Question>,
+    /// The spans of the articles that are traced.
+    traced: Traced,
     /// Approximate number of tokens of the questions.
     tokens: usize,
     /// How far each partition is complete once the questions are answered. The latest watermark includes the ones
@@ -133,7 +139,14 @@ struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { due: Instant::now(), questions: Vec::new(), tokens: 0, complete: BTreeMap::new(), next: BTreeMap::new() }
+        Self {
+            due: Instant::now(),
+            questions: Vec::new(),
+            traced: Traced::default(),
+            tokens: 0,
+            complete: BTreeMap::new(),
+            next: BTreeMap::new(),
+        }
     }
 }
 
@@ -196,6 +209,7 @@ impl Collector {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let questions = mentions::questions(&run, &article, &self.companies);
                 batch.tokens += questions.iter().filter_map(Question::request).map(Request::tokens).sum::<usize>();
+                batch.traced.add(record, &run, &article, batch.questions.len(), questions.len());
                 batch.questions.extend(questions);
             }
             Ok(NewsRecord { run, body: News::Watermark(watermark), .. }) => {
@@ -210,7 +224,10 @@ impl Collector {
                     batch.complete.insert(of_partition, minimum);
                 }
             }
-            Err(error) => self.letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => {
+                self.letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
+                record.unreadable(traces::OPERATION);
+            }
         }
         batch.next.insert(record.partition, record.offset + 1);
         Ok(())
@@ -232,24 +249,33 @@ impl Collector {
 impl Scorer {
     /// Scores a batch and sends its mentions, then how far its partitions are complete.
     async fn process(&self, batch: Batch) -> Result<(), SentimentError> {
-        self.score_and_send(batch.questions).await?;
+        self.score_and_send(batch.questions, batch.traced).await?;
         try_join_all(batch.complete.into_iter().map(|((run, partition), at)| self.forward(run, partition, at))).await?;
         Ok(())
     }
 
-    async fn score_and_send(&self, questions: Vec<Question>) -> Result<(), SentimentError> {
-        let scores = self.score(&questions).await;
+    async fn score_and_send(&self, questions: Vec<Question>, mut traced: Traced) -> Result<(), SentimentError> {
+        let answers = self.score(&questions).await;
+        traced.scored(&answers);
         let now = self.clock.now();
         let mut deliveries: Vec<Delivery> = Vec::new();
-        for (question, score) in questions.into_iter().zip(scores) {
+        for (at, (question, answer)) in questions.into_iter().zip(answers).enumerate() {
             let key = question.key();
-            let sentiment = self.sentiment(&question, score)?;
+            let sentiment = self.sentiment(&question, answer.map(|answer| answer.score))?;
             let (run, mention) = question.answered(sentiment, now);
-            let record = SentimentRecord::new(run, Body::Mention(mention)).encode();
-            deliveries.push(self.producer.enqueue(Topic::Sentiment, &key, &record).await?);
+            let record = SentimentRecord::new(run, Body::Mention(mention));
+            let describe = |span: &mut Span| {
+                if let Body::Mention(mention) = &record.body {
+                    about_mention(span, &record.run, mention);
+                }
+            };
+            let (payload, parent) = (record.encode(), traced.of(at));
+            deliveries.push(self.producer.enqueue_traced(Topic::Sentiment, &key, &payload, parent, describe).await?);
         }
         metrics::counter!("tapewire_mentions_sent_total").increment(deliveries.len() as u64);
-        try_join_all(deliveries.into_iter().map(Delivery::acknowledged)).await?;
+        let sent = try_join_all(deliveries.into_iter().map(Delivery::acknowledged)).await;
+        traced.sent(sent.is_ok());
+        sent?;
         Ok(())
     }
 
@@ -283,14 +309,14 @@ impl Scorer {
     }
 
     /// The model's answer to each question; `None` where there is no text to ask about.
-    async fn score(&self, questions: &[Question]) -> Vec<Option<Result<TextScore, ScoreError>>> {
+    async fn score(&self, questions: &[Question]) -> Vec<Option<Answer>> {
         let started = Instant::now();
         let requests = questions.iter().filter_map(Question::request).cloned().collect();
-        let mut scores = self.queue.submit_all(requests).await.into_iter();
+        let mut answers = self.queue.answer_all(requests).await.into_iter();
         if !questions.is_empty() {
             metrics::histogram!("tapewire_scoring_seconds").record(started.elapsed().as_secs_f64());
         }
-        questions.iter().map(|question| question.request().and_then(|_| scores.next())).collect()
+        questions.iter().map(|question| question.request().and_then(|_| answers.next())).collect()
     }
 
     /// Tells every partition of `sentiment` how far one partition of `news` is complete.
