@@ -1,8 +1,9 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, and the
-//! endpoints for health and metrics.
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, the endpoints
+//! for health and metrics, and the certificates of private authorities.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
 
+pub mod authorities;
 pub mod backoff;
 pub mod clock;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod http;
 pub mod metrics;
 pub mod telemetry;
 
+pub use authorities::CaCertificates;
 pub use backoff::Backoff;
 pub use clock::Clock;
 pub use error::{RuntimeError, chain};
