@@ -1,11 +1,13 @@
-//! Sending records. A send is complete when the brokers have acknowledged the record.
+//! Sending records. A send is complete when the brokers have acknowledged the record. Callers give records as JSON.
 
+use crate::avro::Encoder;
 use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
 use futures_util::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +19,8 @@ pub struct Producer {
     brokers: Arc<str>,
     topics: Topics,
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
+    /// What turns records into Avro; `None` where they are sent as JSON.
+    encoder: Option<Arc<Encoder>>,
 }
 
 /// A record that was queued. [`Delivery::acknowledged`] returns its offset once the brokers have acknowledged it.
@@ -51,11 +55,12 @@ impl Producer {
     /// A producer for the installation that `config` describes. Does not connect yet.
     ///
     /// # Errors
-    /// [`BusError::Config`].
+    /// [`BusError::Config`]; [`BusError::Registry`] if the settings of the schema registry can't be used.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn new(config: &KafkaConfig) -> Result<Self, BusError> {
+        let encoder = Encoder::new(config)?.map(Arc::new);
         let inner: FutureProducer<Logged> = config
             .client()
             .set("enable.idempotence", "true")
@@ -78,6 +83,7 @@ impl Producer {
             brokers: config.brokers.as_str().into(),
             topics: Topics::new(config),
             partitions: Arc::default(),
+            encoder,
         })
     }
 
@@ -110,7 +116,8 @@ impl Producer {
     /// watermark past the input that the record came from.
     ///
     /// # Errors
-    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`].
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`]; where records are sent as
+    /// Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
     pub async fn enqueue(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
         let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
         self.enqueue_to(topic, partition, key, payload).await
@@ -158,9 +165,10 @@ impl Producer {
     ) -> Result<Vec<Delivery>, BusError> {
         let count = self.partitions(topic).await?;
         let own = partition_of(key.as_bytes(), count);
+        let payload = self.encoded(topic, payload).await?;
         let mut deliveries = Vec::new();
         for partition in (0..count).filter(|&partition| !(skip_own && partition == own)) {
-            deliveries.push(self.enqueue_to(topic, partition, key, payload).await?);
+            deliveries.push(self.queue(topic, partition, key, &payload).await?);
         }
         Ok(deliveries)
     }
@@ -169,7 +177,7 @@ impl Producer {
     /// number as its input partition.
     ///
     /// # Errors
-    /// [`BusError::Send`].
+    /// [`BusError::Send`]; where records are sent as Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
     pub async fn enqueue_to(
         &self,
         topic: Topic,
@@ -177,6 +185,19 @@ impl Producer {
         key: &str,
         payload: &[u8],
     ) -> Result<Delivery, BusError> {
+        let payload = self.encoded(topic, payload).await?;
+        self.queue(topic, partition, key, &payload).await
+    }
+
+    /// What is sent for a record, which is given as JSON.
+    async fn encoded<'a>(&self, topic: Topic, payload: &'a [u8]) -> Result<Cow<'a, [u8]>, BusError> {
+        match &self.encoder {
+            Some(encoder) => encoder.encode(topic, payload).await,
+            None => Ok(Cow::Borrowed(payload)),
+        }
+    }
+
+    async fn queue(&self, topic: Topic, partition: i32, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
         let name = self.topics.name(topic);
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
         loop {

@@ -96,7 +96,7 @@ async fn decode_news(
 ) -> Result<(Vec<ArticleRow>, Vec<SourceRow>), ArchiveError> {
     let (mut rows, mut sources) = (Vec::new(), BTreeMap::new());
     for record in records {
-        match NewsRecord::decode(&record.payload) {
+        match record.decode() {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 rows.push(ArticleRow::new(&run, article, record.position()));
             }
@@ -107,7 +107,7 @@ async fn decode_news(
             Ok(NewsRecord { body: News::Watermark(_), .. }) => {}
             // The worker reads the same record and reports it, too: each stage that can't read a record sends a dead
             // letter.
-            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => letters.publish_record(record, &error.to_string()).await?,
         }
     }
     Ok((rows, sources.into_values().collect()))
@@ -116,9 +116,9 @@ async fn decode_news(
 async fn decode_instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {
     let mut rows = Vec::new();
     for record in records {
-        match InstrumentRecord::decode(&record.payload) {
+        match record.decode() {
             Ok(InstrumentRecord { body, .. }) => rows.push(InstrumentRow::new(body)),
-            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => letters.publish_record(record, &error.to_string()).await?,
         }
     }
     Ok(rows)
