@@ -28,6 +28,7 @@ PORTS = {
     "TAPEWIRE_KAFKA_CONTROLLER_PORT": "29093",
     "TAPEWIRE_CLICKHOUSE_HTTP_PORT": "28123",
     "TAPEWIRE_CLICKHOUSE_TCP_PORT": "29000",
+    "TAPEWIRE_REGISTRY_PORT": "28081",
     "TAPEWIRE_SUPERSET_PORT": "28088",
 }
 
@@ -130,14 +131,14 @@ def cargo_lane() -> list[Stage]:
         ),
         Stage(
             "stack real",
-            "kill -9 of both servers loses nothing",
+            "kill -9 of the servers loses nothing",
             unittest("-v", "stack.tests.test_real"),
             "cargo",
             not_beside=["browser"],
         ),
         Stage(
             "real parts",
-            "each stage with real Kafka and ClickHouse, then all: replay, kills, dead letters, outcomes by pandas",
+            "each stage with real servers, then all: replay, kills, dead letters, Avro, outcomes by pandas",
             script("scripts/real_parts.py"),
             "cargo",
             after=["stack", "outcomes env"],
@@ -179,7 +180,7 @@ def servers_lane() -> list[Stage]:
         ),
         Stage(
             "stack",
-            "start Kafka and ClickHouse for the tests",
+            "start Kafka, ClickHouse and a schema registry for the tests",
             [sys.executable, "-m", "stack", "up"],
             "servers",
             after=["stack unit"],
@@ -225,6 +226,10 @@ def environment() -> dict[str, str]:
         if name not in inherited and (shared / folder).is_dir():
             inherited[name] = str(shared / folder)
     ours["TAPEWIRE_KAFKA_BROKERS"] = f"127.0.0.1:{PORTS['TAPEWIRE_KAFKA_PORT']}"
+    ours["TAPEWIRE_STACK_REGISTRY"] = "1"
+    registry = f"http://127.0.0.1:{PORTS['TAPEWIRE_REGISTRY_PORT']}/apis/ccompat/v7"
+    # Not the setting: most tests are to write JSON, as without it.
+    ours["TAPEWIRE_TEST_SCHEMA_REGISTRY"] = registry
     ours["TAPEWIRE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{PORTS['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}"
     return inherited | ours
 

@@ -2,7 +2,7 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 33] = [
+pub(super) const OTHER_VARIABLES: [&str; 36] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
@@ -26,7 +26,9 @@ pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_OUTCOMES",
     "TAPEWIRE_PROMETHEUS_PORT",
     "TAPEWIRE_REAL_DATA",
+    "TAPEWIRE_REGISTRY_PORT",
     "TAPEWIRE_STACK_DIR",
+    "TAPEWIRE_STACK_REGISTRY",
     "TAPEWIRE_STACK_TLS",
     "TAPEWIRE_SUPERSET_HOME",
     "TAPEWIRE_SUPERSET_PASSWORD",
@@ -36,6 +38,7 @@ pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_SUPERSET_URL",
     "TAPEWIRE_TEST_DEVICE",
     "TAPEWIRE_TEST_DIR",
+    "TAPEWIRE_TEST_SCHEMA_REGISTRY",
 ];
 
 #[cfg(test)]
