@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _chosen(services: list[Service], options: argparse.Namespace) -> list[Service]:
-    """The servers that the command names; otherwise those that the settings want, and to look at or to stop also another
-    that runs."""
+    """The servers that the command names; otherwise those that the settings want, and also another that runs, unless
+    they are to be started."""
     if options.service:
         return [service for service in services if service.name in options.service]
     return [service for service in services if service.wanted or (options.command is not up and service.running)]

@@ -86,7 +86,7 @@ class SchemaRegistry(Service):
         opener = urllib.request.build_opener(*handlers)
         with opener.open(f"{self._url(port)}/subjects", timeout=PROBE_SECONDS) as response:
             if not isinstance(json.load(response), list):
-                raise ValueError("its list of subjects is none")
+                raise ValueError("it does not list its subjects")
 
     def environment(self) -> dict[str, str]:
         found = {"TAPEWIRE_KAFKA_SCHEMA_REGISTRY_URL": self._url(self.port)}

@@ -21,7 +21,7 @@ pub struct KafkaConfig {
     pub partitions: i32,
     /// Number of replicas of each partition, for a topic that does not exist yet.
     pub replication: i32,
-    /// How records are written to topics: "json", or "avro" with schemas in a registry. Readers read both: docs/avro.md.
+    /// How records are written to topics: "json", or "avro" with schemas in a registry. Both are read: docs/avro.md.
     pub format: Format,
     /// File that holds the SASL password and nothing else.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/kafka_password")]
@@ -29,7 +29,7 @@ pub struct KafkaConfig {
     /// The SASL password, which the caller has read from the environment or from `sasl_password_file`.
     #[serde(skip)]
     pub sasl_password: Option<String>,
-    /// The registry of the schemas of records in Avro: Confluent's, or another with its API, such as Apicurio or Karapace.
+    /// The registry of the schemas of records in Avro: Confluent's, or one with its API, such as Apicurio or Karapace.
     /// Every process that writes or reads such records needs it. `tapewire migrate` registers the schemas.
     pub schema_registry: SchemaRegistryConfig,
     /// Any further properties of librdkafka, by librdkafka's names, for example for TLS and SASL.

@@ -239,9 +239,9 @@ impl Consumer {
     ///
     /// # Errors
     /// [`BusError::CutOff`] and [`BusError::Receive`] when this client can't go on: it has lost the broker for good, a
-    /// fatal error, no answer about what is committed on assigned partitions (a new consumer will succeed once the broker
-    /// answers), or partitions that it can't take. [`BusError::Registry`] if a schema can't be had by waiting. Other outages
-    /// are waited out, also those of the schema registry.
+    /// fatal error, no answer about what is committed on assigned partitions (a new consumer will succeed once the
+    /// broker answers), or partitions that it can't take. [`BusError::Registry`] if a schema can't be had by waiting.
+    /// Other outages are waited out, also those of the schema registry.
     pub async fn next(&mut self) -> Result<Event, BusError> {
         self.pause(self.pending_schema.is_some())?;
         self.event(true).await
@@ -319,8 +319,8 @@ impl Consumer {
         }
     }
 
-    /// The first of the stashed records. If the schema of its writer is not known yet, begins to fetch it, and returns none:
-    /// records are returned in order.
+    /// The first of the stashed records. If the schema of its writer is not known yet, begins to fetch it, and returns
+    /// none: records are returned in order.
     fn next_stashed(&mut self) -> Result<Option<Received>, BusError> {
         let Some(record) = self.stashed.front_mut().filter(|_| self.pending_schema.is_none()) else { return Ok(None) };
         let Some(id) = record.unpack(&self.decoder) else { return Ok(self.stashed.pop_front()) };

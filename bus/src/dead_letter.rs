@@ -48,8 +48,8 @@ impl DeadLetters {
         self.send(origin, reason, bytes, run_of(bytes)).await
     }
 
-    /// Sends the dead letter of a record of a topic, as [`DeadLetters::publish`] does, with the record's bytes as they are on
-    /// the topic.
+    /// Sends the dead letter of a record of a topic, as [`DeadLetters::publish`] does, with the record's bytes as they
+    /// are on the topic.
     ///
     /// # Errors
     /// As [`Producer::send`].

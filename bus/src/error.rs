@@ -85,8 +85,8 @@ pub enum BusError {
     Registry(#[from] RegistryError),
     /// A record does not fit the schema of its topic.
     #[error(
-        "a record for topic {topic} can't be written as Avro ({reason}), which is a fault of this build: set kafka.format to \
-         \"json\" until it is corrected"
+        "a record for topic {topic} can't be written as Avro ({reason}), which is a fault of this build: set \
+         kafka.format to \"json\" until it is corrected"
     )]
     NotInSchema {
         /// Topic's name.

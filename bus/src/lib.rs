@@ -1,7 +1,8 @@
 //! The bus between the stages: Kafka, with the few guarantees that tapewire needs from it.
 //!
 //! A record counts as sent when the brokers have acknowledged it, and as read when its reader commits it: there are no
-//! automatic commits. A record that can't be read becomes a dead letter. On topics records are JSON or Avro; stages see JSON.
+//! automatic commits. A record that can't be read becomes a dead letter. On topics records are JSON or Avro; stages see
+//! JSON.
 
 mod attempts;
 pub mod avro;

@@ -116,8 +116,8 @@ impl Producer {
     /// watermark past the input that the record came from.
     ///
     /// # Errors
-    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`]; where records are sent as
-    /// Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`]; where records are
+    /// sent as Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
     pub async fn enqueue(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
         let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
         self.enqueue_to(topic, partition, key, payload).await

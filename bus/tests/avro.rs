@@ -232,7 +232,7 @@ async fn the_registry_refuses_what_other_builds_could_not_read_and_that_is_said(
         matches!(error, BusError::Registry(RegistryError::NotRegistered { .. })) && !error.is_retryable(),
         "{said}"
     );
-    assert!(said.contains(&format!("{}halts-value", config.prefix)) && said.contains("tapewire migrate"), "{said}");
+    assert!(said.contains(&format!("{}news-value", config.prefix)) && said.contains("tapewire migrate"), "{said}");
     let error = avro::check(&config).await.unwrap_err();
     assert!(error.to_string().contains("tapewire migrate"), "{error}");
 

@@ -1,5 +1,5 @@
-//! Avro, JSON and schemas from anybody: no panic, no more memory than the input accounts for, and what is accepted is what
-//! another codec finds.
+//! Avro, JSON and schemas from anybody: no panic, no more memory than the input accounts for, and what is accepted is
+//! what another codec finds.
 //!
 //! `tapewire_fuzzkit` says how many inputs run, and how to run more.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]

@@ -49,7 +49,8 @@ fn is_unreachable(error: &BusError) -> bool {
     }
 }
 
-/// Whether a flag or a setting of files, sources, the join, alerts, the model, Kafka or the schema registry can't be used.
+/// Whether a flag or a setting of files, sources, the join, alerts, the model, Kafka or the schema registry can't be
+/// used.
 fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(IngestError::Config(_)))
         || matches!(cause.downcast_ref(), Some(JoinerError::Setting { .. }))

@@ -157,8 +157,8 @@ async fn a_replay_in_avro_gives_the_rows_of_json_also_where_the_registry_is_away
     assert_eq!(place.count("SELECT count() FROM dead_letters"), 0);
 }
 
-/// The roles while the registry is down: readers wait at their first record, and a process that writes Avro at its start. They
-/// can be stopped meanwhile. Returns the roles when the registry is up again and all is joined.
+/// The roles while the registry is down: readers wait at their first record, and a process that writes Avro at its
+/// start. They can be stopped meanwhile. Returns the roles when the registry is up again and all is joined.
 fn waits_and_loses_nothing(place: &Installation, servers: &Servers) -> [Process; 2] {
     // These write JSON, so they need the registry for nothing but reading.
     let sentiment = role(place, "sentiment", "json");

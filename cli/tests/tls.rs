@@ -1,6 +1,6 @@
-//! TLS, users and passwords are settings: a replay through Kafka with SASL_SSL, in Avro with the schemas of a registry with
-//! HTTPS, and ClickHouse with HTTPS, all of a private certificate authority. What is wrong with these settings is said with the server and the remedy, soon, and without a
-//! secret.
+//! TLS, users and passwords are settings: a replay through Kafka with SASL_SSL, in Avro with the schemas of a registry
+//! with HTTPS, and ClickHouse with HTTPS, all of a private certificate authority. What is wrong with these settings is
+//! said with the server and the remedy, soon, and without a secret.
 //!
 //! The servers are this test's own, from `stack` with `TAPEWIRE_STACK_TLS=1`. Kafka's TLS is Kafka's. The library in which
 //! ClickHouse runs here can't serve HTTPS, so the stack has a proxy that ends TLS in front of it.

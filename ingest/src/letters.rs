@@ -95,8 +95,8 @@ impl ReadAgain {
 /// Reads the input of a letter again, as the sources with the settings `news` do. `decoder` reads records in Avro.
 ///
 /// # Errors
-/// A provider had to be asked for a list, or the schema registry for a schema, and did not answer; trying again later can
-/// succeed.
+/// A provider had to be asked for a list, or the schema registry for a schema, and did not answer; trying again later
+/// can succeed.
 pub fn read_again<'a>(
     letter: &'a DeadInput<'a>,
     providers: &'a ProvidersConfig,

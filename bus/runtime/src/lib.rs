@@ -1,5 +1,5 @@
-//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, the endpoints
-//! for health and metrics, and the certificates of private authorities.
+//! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, the
+//! endpoints for health and metrics, and the certificates of private authorities.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
 

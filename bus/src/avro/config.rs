@@ -73,8 +73,8 @@ impl fmt::Debug for SchemaRegistryConfig {
     }
 }
 
-/// Refuses a URL with a user or a password in it, because errors and logs print the URL, one with a query, and one without a
-/// scheme.
+/// Refuses a URL with a user or a password in it, because errors and logs print the URL, one with a query, and one
+/// without a scheme.
 fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let Some(url) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     // The first message must not quote the URL, which may hold a password.

@@ -119,7 +119,8 @@ fn string(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends a decimal without places after the point: its bytes in two's complement, the highest first, as few as needed.
+/// Appends a decimal without places after the point: its bytes in two's complement, the highest first, as few as
+/// needed.
 fn whole(number: u64, out: &mut Vec<u8>) {
     let bytes = i128::from(number).to_be_bytes();
     let is_sign_only = |at: usize| bytes[at] == 0 && bytes[at + 1] < 0x80;

@@ -6,13 +6,14 @@
 pub enum RegistryError {
     /// Avro is wanted without a registry.
     #[error(
-        "kafka.format is \"avro\", but no schema registry is set: write its address in kafka.schema_registry.url, or set \
-         kafka.format to \"json\""
+        "kafka.format is \"avro\", but no schema registry is set: write its address in kafka.schema_registry.url, or \
+         set kafka.format to \"json\""
     )]
     NotSet,
     /// A setting can't be used.
     #[error(
-        "the client of the schema registry at {url} can't be made from the settings in section [kafka.schema_registry]: {reason}"
+        "the client of the schema registry at {url} can't be made from the settings in section \
+         [kafka.schema_registry]: {reason}"
     )]
     Config {
         /// Root of its API.
@@ -22,8 +23,8 @@ pub enum RegistryError {
     },
     /// It did not answer, or said that it can't at the moment.
     #[error(
-        "the schema registry does not answer at {url} ({reason}); is it up (`TAPEWIRE_STACK_REGISTRY=1 make stack` starts a \
-         local one)?"
+        "the schema registry does not answer at {url} ({reason}); is it up (`TAPEWIRE_STACK_REGISTRY=1 make stack` \
+         starts a local one)?"
     )]
     Unreachable {
         /// Root of its API.
@@ -33,8 +34,8 @@ pub enum RegistryError {
     },
     /// It refused the user, the password or the token.
     #[error(
-        "the schema registry at {url} refuses the login ({reason}): check kafka.schema_registry.user, and the password or the \
-         token in the file that kafka.schema_registry.password_file or token_file names"
+        "the schema registry at {url} refuses the login ({reason}): check kafka.schema_registry.user, and the password \
+         or the token in the file that kafka.schema_registry.password_file or token_file names"
     )]
     Login {
         /// Root of its API.
@@ -44,8 +45,9 @@ pub enum RegistryError {
     },
     /// Its certificate is not trusted, or is that of another host.
     #[error(
-        "the certificate of the schema registry at {url} is not accepted ({reason}): its authority has to be in the file that \
-         kafka.schema_registry.ca_file names, and the host name of the address in the certificate, which has to be valid now"
+        "the certificate of the schema registry at {url} is not accepted ({reason}): its authority has to be in the \
+         file that kafka.schema_registry.ca_file names, and the host name of the address in the certificate, which has \
+         to be valid now"
     )]
     Certificate {
         /// Root of its API.
@@ -76,8 +78,9 @@ pub enum RegistryError {
     },
     /// A schema of this build is not compatible with one that is registered.
     #[error(
-        "the schema registry at {url} refuses this build's schema of {subject}, because it is not compatible with one that is \
-         registered there ({reason}): use a build whose schema is, or another kafka.prefix, which has subjects of its own"
+        "the schema registry at {url} refuses this build's schema of {subject}, because it is not compatible with one \
+         that is registered there ({reason}): use a build whose schema is, or another kafka.prefix, which has subjects \
+         of its own"
     )]
     Incompatible {
         /// Root of its API.

@@ -1,23 +1,22 @@
 //! From JSON to what is on a topic, and back.
 
+use super::registration::ids;
 use super::registry::Registry;
 use super::{DatumReader, Format, HEADER, RegistryError, header, is_avro, schema, split};
 use crate::{BusError, KafkaConfig, Topic, Topics};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-
-/// The registry's name for the schemas of a topic.
-pub(super) fn subject(config: &KafkaConfig, topic: Topic) -> String {
-    format!("{}-value", Topics::new(config).name(topic))
-}
+use tokio::sync::OnceCell;
 
 /// Turns the JSON of records into Avro, with the ids that the registry gave to this build's schemas.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     registry: Registry,
     config: KafkaConfig,
-    ids: Mutex<HashMap<Topic, u32>>,
+    /// All of them are asked for before the first record is sent: a topic that is written to only once in a while must
+    /// not need the registry then.
+    ids: OnceCell<HashMap<Topic, u32>>,
 }
 
 impl Encoder {
@@ -30,35 +29,22 @@ impl Encoder {
             return Ok(None);
         }
         let registry = Registry::new(&config.schema_registry)?.ok_or(RegistryError::NotSet)?;
-        Ok(Some(Self { registry, config: config.clone(), ids: Mutex::default() }))
+        Ok(Some(Self { registry, config: config.clone(), ids: OnceCell::new() }))
     }
 
     /// What is sent for a record: Avro, or JSON where the topic's records have no schema.
     ///
     /// # Errors
-    /// [`BusError::Registry`] until the schema's id is known, and [`BusError::NotInSchema`].
+    /// [`BusError::Registry`] until the ids of the schemas are known, and [`BusError::NotInSchema`].
     pub async fn encode<'a>(&self, topic: Topic, json: &'a [u8]) -> Result<Cow<'a, [u8]>, BusError> {
         let Some(schema) = schema(topic) else { return Ok(Cow::Borrowed(json)) };
+        let ids = self.ids.get_or_try_init(|| ids(&self.registry, &self.config)).await?;
         let mut payload = Vec::with_capacity(HEADER + json.len() / 2);
-        payload.extend_from_slice(&header(self.id(topic, schema.text()).await?));
+        payload.extend_from_slice(&header(ids[&topic]));
         match schema.encode_after(json, &mut payload) {
             Ok(()) => Ok(Cow::Owned(payload)),
             Err(reason) => Err(BusError::NotInSchema { topic: Topics::new(&self.config).name(topic), reason }),
         }
-    }
-
-    /// The id of this build's schema of a topic, which is asked for once.
-    async fn id(&self, topic: Topic, text: &str) -> Result<u32, BusError> {
-        let known = self.ids.lock().expect("no holder of this lock can panic").get(&topic).copied();
-        if let Some(id) = known {
-            return Ok(id);
-        }
-        let subject = subject(&self.config, topic);
-        let found = self.registry.id(&subject, text).await?;
-        let missing = || RegistryError::NotRegistered { url: self.registry.url().to_owned(), subject };
-        let id = found.ok_or_else(missing)?;
-        self.ids.lock().expect("no holder of this lock can panic").insert(topic, id);
-        Ok(id)
     }
 }
 
@@ -75,12 +61,14 @@ pub(crate) enum Decoded {
     Wanted(u32),
 }
 
+/// How to read a topic's records of the schema with this id, or why they can't be read, in words.
+type Readers = HashMap<(Topic, u32), Arc<Result<DatumReader, String>>>;
+
 /// Turns records in Avro into JSON, with the schemas of their writers, each of which is fetched once.
 #[derive(Debug)]
 pub struct Decoder {
     registry: Option<Registry>,
-    /// How to read a topic's records of a writer's schema, or why they can't be read.
-    readers: Mutex<HashMap<(Topic, u32), Arc<Result<DatumReader, String>>>>,
+    readers: Mutex<Readers>,
 }
 
 impl Decoder {
@@ -137,8 +125,8 @@ impl Decoder {
         }
     }
 
-    /// Fetches the schema with this id. Afterwards, records of the topic that were written by it are decoded; or why there is
-    /// no such schema, in words.
+    /// Fetches the schema with this id. Afterwards, records of the topic that were written by it are decoded; or why
+    /// there is no such schema, in words.
     ///
     /// # Errors
     /// [`RegistryError`]

@@ -1,17 +1,17 @@
 //! Records in Avro, beside JSON, with a schema registry.
 //!
-//! Stages write and read JSON. The bus turns a record into Avro where it is sent, if `kafka.format` says so, and back into
-//! JSON where it is received. A payload whose first byte is 0 is Avro: that byte, the id of the writer's schema in four
-//! bytes, then the record in Avro's binary encoding, as Confluent's clients write it. Any other payload is JSON. So every
-//! reader reads both, and an installation can change the format in the middle of a topic.
+//! Stages write and read JSON. The bus turns a record into Avro where it is sent, if `kafka.format` says so, and back
+//! into JSON where it is received. A payload whose first byte is 0 is Avro: that byte, the id of the writer's schema in
+//! four bytes, then the record in Avro's binary encoding, as Confluent's clients write it. Any other payload is JSON.
+//! So every reader reads both, and an installation can change the format in the middle of a topic.
 //!
-//! JSON and a schema belong together by name. Two attributes of ours say what Avro has no words for: a field is `omitted`
-//! in JSON where it has its default, and a record that is `tagged` has exactly one field that is not null, as an enum has
-//! one variant. A variant is a field and not a type of a union, so that a new one can be added: a reader that does not know
-//! it finds no field set, and refuses the record.
+//! JSON and a schema belong together by name. Two attributes of ours say what Avro has no words for: a field is
+//! `omitted` in JSON where it has its default, and a record that is `tagged` has exactly one field that is not null, as
+//! an enum has one variant. A variant is a field and not a type of a union, so that a new one can be added: a reader
+//! that does not know it finds no field set, and refuses the record.
 //!
-//! Avro is written and read by this module, not by the crate apache-avro, which reads the schemas. That crate takes a record
-//! that ends too early for one whose last fields are null, allocates what a length says before it looks whether
+//! Avro is written and read by this module, not by the crate apache-avro, which reads the schemas. That crate takes a
+//! record that ends too early for one whose last fields are null, allocates what a length says before it looks whether
 //! the bytes are there, and resolves values by what they look like instead of by their writer's schema.
 
 mod config;

@@ -1,5 +1,5 @@
-//! Avro to JSON, by a [`Plan`]. The bytes are anybody's: whatever they say of lengths and counts, no more memory is taken
-//! than they account for, and what ends too early or goes on too long is refused.
+//! Avro to JSON, by a [`Plan`]. The bytes are anybody's: whatever they say of lengths and counts, no more memory is
+//! taken than they account for, and what ends too early or goes on too long is refused.
 
 use super::resolve::{Plan, RecordPlan, Step};
 use super::shape::Shape;

@@ -1,12 +1,12 @@
 //! This build's schemas in the registry: whether they are there, and putting them there.
 
-use super::exchange::subject;
 use super::registry::Registry;
 use super::{Format, RegistryError, TOPICS, schema};
-use crate::{BusError, KafkaConfig, Topic};
+use crate::{BusError, KafkaConfig, Topic, Topics};
+use std::collections::HashMap;
 
-/// What the registry holds the schemas of a topic to: every schema can read the records of every other, so that builds of
-/// several versions may run at the same time, and records of any age can be read again.
+/// What the registry holds the schemas of a topic to: every schema can read the records of every other, so that builds
+/// of several versions may run at the same time, and records of any age can be read again.
 const COMPATIBILITY: &str = "FULL_TRANSITIVE";
 
 /// A schema of this build in the registry.
@@ -40,21 +40,31 @@ pub async fn check(config: &KafkaConfig) -> Result<(), BusError> {
     if config.format == Format::Json {
         return Ok(());
     }
-    let all = registrations(config).await?.ok_or(RegistryError::NotSet)?;
-    match all.into_iter().find(|registration| registration.id.is_none()) {
-        None => Ok(()),
-        Some(Registration { subject, .. }) => {
-            let url = config.schema_registry.url.clone().unwrap_or_default();
-            Err(RegistryError::NotRegistered { url, subject }.into())
-        }
-    }
+    let registry = Registry::new(&config.schema_registry)?.ok_or(RegistryError::NotSet)?;
+    Ok(ids(&registry, config).await.map(drop)?)
 }
 
-/// Registers this build's schemas, and has the registry accept further ones only if they are compatible. Returns those that
-/// were not there before, each with its id; `None` if no registry is set. Several processes may call it at once.
+/// The id of this build's schema of each topic that has one.
 ///
 /// # Errors
-/// [`BusError::Registry`]; with JSON as the format, [`RegistryError::NotSet`] is none.
+/// [`RegistryError::NotRegistered`]; the registry could not be asked.
+pub(super) async fn ids(registry: &Registry, config: &KafkaConfig) -> Result<HashMap<Topic, u32>, RegistryError> {
+    let mut ids = HashMap::new();
+    for topic in TOPICS {
+        let subject = subject(config, topic);
+        let Some(id) = registry.id(&subject, text(topic)).await? else {
+            return Err(RegistryError::NotRegistered { url: registry.url().to_owned(), subject });
+        };
+        ids.insert(topic, id);
+    }
+    Ok(ids)
+}
+
+/// Registers this build's schemas, and has the registry accept further ones only if they are compatible. Returns those
+/// that were not there before, each with its id; `None` if no registry is set. Several processes may call it at once.
+///
+/// # Errors
+/// [`BusError::Registry`]; with JSON as the format, a registry need not be set.
 pub async fn register(config: &KafkaConfig) -> Result<Option<Vec<Registration>>, BusError> {
     let Some(registry) = Registry::new(&config.schema_registry)? else {
         return match config.format {
@@ -86,6 +96,11 @@ pub async fn register(config: &KafkaConfig) -> Result<Option<Vec<Registration>>,
         }
     }
     Ok(Some(added))
+}
+
+/// The registry's name for the schemas of a topic.
+fn subject(config: &KafkaConfig, topic: Topic) -> String {
+    format!("{}-value", Topics::new(config).name(topic))
 }
 
 fn text(topic: Topic) -> &'static str {

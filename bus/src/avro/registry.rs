@@ -73,7 +73,7 @@ impl Registry {
         &self.shown
     }
 
-    /// The schema with this id as JSON, or why there is none that can be used, in words.
+    /// The schema with this id as JSON, or why it can't be used, in words.
     ///
     /// # Errors
     /// The registry could not be asked.
@@ -125,7 +125,8 @@ impl Registry {
         }
     }
 
-    /// Sets which schemas a subject accepts. `false` if the registry does not do so for a subject that it does not have yet.
+    /// Sets which schemas a subject accepts. `false` if the registry does not do so for a subject that it does not have
+    /// yet.
     ///
     /// # Errors
     /// The registry could not be asked.
@@ -236,7 +237,7 @@ fn deepest_reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    error.source().map_or_else(|| error.to_string(), |cause| tapewire_runtime::chain(cause))
+    error.source().map_or_else(|| error.to_string(), tapewire_runtime::chain)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! How a record that was written by one schema is read by another: the rules of "Schema Resolution" in Avro's specification,
-//! for the types that our schemas have. They are applied once for each schema of a writer.
+//! How a record that was written by one schema is read by another: the rules of "Schema Resolution" in Avro's
+//! specification, for the types that our schemas have. They are applied once for each schema of a writer.
 //!
-//! The crate apache-avro resolves values that are read already, by what they look like, and takes a record that ends too
-//! early for one whose last fields are null. Here what can't be resolved is refused.
+//! The crate apache-avro resolves values that are read already, by what they look like, and takes a record that ends
+//! too early for one whose last fields are null. Here what can't be resolved is refused.
 
 use super::shape::{Field, Meaning, Record, Shape};
 use super::{encode, read};

@@ -46,8 +46,8 @@ pub(super) enum Meaning {
 pub(super) struct Record {
     /// Its name without namespace, and other names under which it was written.
     pub names: Vec<String>,
-    /// Whether it stands for a variant of an enum: exactly one of its fields is not null. In our schemas such a record has
-    /// the attribute `tagged`.
+    /// Whether it stands for a variant of an enum: exactly one of its fields is not null. In our schemas such a record
+    /// has the attribute `tagged`.
     pub tagged: bool,
     pub fields: Vec<Field>,
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tapewire_runtime::Backoff;
 use tokio::task::JoinHandle;
 
-/// A schema that is being fetched. A task of its own asks, because a reader gives up a wait for records and begins another
-/// many times a second.
+/// A schema that is being fetched. A task of its own asks, because a reader gives up a wait for records and begins
+/// another many times a second.
 pub(super) struct PendingSchema(JoinHandle<Result<Result<(), String>, RegistryError>>);
 
 impl PendingSchema {
@@ -18,7 +18,7 @@ impl PendingSchema {
         Self(tokio::spawn(async move { fetch(&decoder, topic, id).await }))
     }
 
-    /// Waits for the answer: why there is no such schema, in words, if there is none. Cancel-safe.
+    /// Waits for the answer: why there is no such schema, in words, if that is so. Cancel-safe.
     ///
     /// # Errors
     /// [`BusError::Registry`], if waiting can't help.

@@ -7,8 +7,8 @@ use tapewire_bus::avro::{self, Registration};
 use tapewire_bus::{Topics, binding};
 use tapewire_store::migrate;
 
-/// Creates the Kafka topics that are missing, registers the schemas of their records where a schema registry is set, and brings
-/// the ClickHouse schema to this build's version.
+/// Creates the Kafka topics that are missing, registers the schemas of their records where a schema registry is set, and
+/// brings the ClickHouse schema to this build's version.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire migrate\n  tapewire migrate --set clickhouse.database=research\n  \
     TAPEWIRE_CLICKHOUSE_URL=https://clickhouse:8443 TAPEWIRE_CLICKHOUSE_PASSWORD=... tapewire migrate")]

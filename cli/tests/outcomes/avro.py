@@ -3,7 +3,7 @@
     python avro.py REGISTRY FILE
 
 Each line of the file has a payload as it is on a topic, in hexadecimal digits (`avro`), and the record that tapewire
-reads from it (`json`). Schemas are fetched from the registry at the root REGISTRY of its API, by the ids in the payloads.
+reads from it (`json`). Schemas are fetched from the registry, whose API has the root REGISTRY, by their ids.
 """
 
 import io
@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def differences(found: Any, expected: Any, place: str) -> list[str]:
         missing = [f"{place}.{key}: {found[key]!r}, and JSON has none" for key in absent]
         more = [f"{place}.{key}: only JSON has it" for key in expected.keys() - found.keys()]
         both = [differences(found[key], expected[key], f"{place}.{key}") for key in found.keys() & expected.keys()]
-        return missing + more + sum(both, [])
+        return [*missing, *more, *chain(*both)]
     if type(found) is type(expected) and found == expected:
         return []
     return [f"{place}: {found!r}, and JSON has {expected!r}"]

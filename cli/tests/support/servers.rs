@@ -17,7 +17,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts Kafka and ClickHouse, and the registry if a variable says so. Their ports are `ports` and up to 123 more; further settings of the stack are `variables`.
+    /// Starts Kafka and ClickHouse, and the registry if a variable says so. Their ports are `ports` and up to 123 more;
+    /// further settings of the stack are `variables`.
     pub fn start(folder: PathBuf, ports: u16, variables: &[(&'static str, &str)]) -> Self {
         let port = |own: u16| (ports + own).to_string();
         let mut settings = vec![
