@@ -18,7 +18,7 @@ setup-browser:
 build: setup ## build the one binary, target/release/tapewire
 	$(CARGO) build --release --locked -p tapewire-cli
 
-stack: setup ## start Kafka and ClickHouse on this machine, without Docker
+stack: setup ## start Kafka and ClickHouse on this machine, without Docker; TAPEWIRE_STACK_REGISTRY=1 also a schema registry
 	@python3 -m stack up
 
 stack-down: ## stop them; the data stay

@@ -57,6 +57,7 @@ OURS = {
 # Libraries, and the crates that may use them.
 KEPT_TO = {
     "rdkafka": {"tapewire-bus"},
+    "apache-avro": {"tapewire-bus"},
     "clickhouse": {"tapewire-store"},
     "candle-core": {"tapewire-sentiment"},
     "candle-nn": {"tapewire-sentiment"},

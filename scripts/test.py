@@ -28,6 +28,7 @@ PORTS = {
     "TAPEWIRE_KAFKA_CONTROLLER_PORT": "29093",
     "TAPEWIRE_CLICKHOUSE_HTTP_PORT": "28123",
     "TAPEWIRE_CLICKHOUSE_TCP_PORT": "29000",
+    "TAPEWIRE_REGISTRY_PORT": "28081",
     "TAPEWIRE_SUPERSET_PORT": "28088",
 }
 
@@ -136,14 +137,14 @@ def cargo_lane() -> list[Stage]:
         ),
         Stage(
             "stack real",
-            "kill -9 of both servers loses nothing",
+            "kill -9 of the servers loses nothing",
             unittest("-v", "stack.tests.test_real"),
             "cargo",
             not_beside=["browser"],
         ),
         Stage(
             "real parts",
-            "each stage with real Kafka and ClickHouse, then all: replay, kills, dead letters, outcomes by pandas",
+            "each stage with real servers, then all: replay, kills, dead letters, Avro, outcomes by pandas",
             script("scripts/real_parts.py"),
             "cargo",
             after=["stack", "outcomes env"],
@@ -185,7 +186,7 @@ def servers_lane() -> list[Stage]:
         ),
         Stage(
             "stack",
-            "start Kafka and ClickHouse for the tests",
+            "start Kafka, ClickHouse and a schema registry for the tests",
             [sys.executable, "-m", "stack", "up"],
             "servers",
             after=["stack unit"],
@@ -234,6 +235,10 @@ def environment() -> dict[str, str]:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
     ours["TAPEWIRE_MIGRATE_PROGRAM"] = str(target / "release" / "examples" / "migrate")
     ours["TAPEWIRE_KAFKA_BROKERS"] = f"127.0.0.1:{PORTS['TAPEWIRE_KAFKA_PORT']}"
+    ours["TAPEWIRE_STACK_REGISTRY"] = "1"
+    registry = f"http://127.0.0.1:{PORTS['TAPEWIRE_REGISTRY_PORT']}/apis/ccompat/v7"
+    # Not the setting: most tests are to write JSON, as without it.
+    ours["TAPEWIRE_TEST_SCHEMA_REGISTRY"] = registry
     ours["TAPEWIRE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{PORTS['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}"
     return inherited | ours
 

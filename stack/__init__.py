@@ -1,4 +1,5 @@
-"""Local servers of tapewire without containers: Apache Kafka and ClickHouse on loopback.
+"""Local servers of tapewire without containers: Apache Kafka, ClickHouse and, where it is wanted, a schema registry on
+loopback.
 
-`service.Service` is what both have in common; `cli` has the commands. Each module's first line says what it is for.
+`service.Service` is what they have in common; `cli` has the commands. Each module's first line says what it is for.
 """

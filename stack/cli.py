@@ -15,10 +15,11 @@ from stack import tls
 from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, StackError
 from stack.kafka import TOOLS, Kafka
+from stack.registry import SchemaRegistry
 from stack.service import Service
 from stack.settings import HOST, Settings
 
-SERVICES = {service.name: service for service in (Kafka, ClickHouse)}
+SERVICES = {service.name: service for service in (Kafka, ClickHouse, SchemaRegistry)}
 INTERRUPTED = 130
 
 
@@ -26,8 +27,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = stack_settings.from_environment()
-        names = options.service or list(SERVICES)
-        services = [SERVICES[name](settings) for name in SERVICES if name in names]
+        services = _chosen([service(settings) for service in SERVICES.values()], options)
         return options.command(services, settings, options)
     except StackError as error:
         return _fail(error)
@@ -35,6 +35,14 @@ def main(arguments: list[str]) -> int:
         return _fail(StackError(f"{error.filename or 'system'}: {error.strerror or error}"))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _chosen(services: list[Service], options: argparse.Namespace) -> list[Service]:
+    """The servers that the command names; otherwise those that the settings want, and also another that runs, unless
+    they are to be started."""
+    if options.service:
+        return [service for service in services if service.name in options.service]
+    return [service for service in services if service.wanted or (options.command is not up and service.running)]
 
 
 def up(services: list[Service], settings: Settings, _: argparse.Namespace) -> int:
@@ -128,7 +136,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stack", description="Kafka and ClickHouse of tapewire on this machine.")
+    parser = argparse.ArgumentParser(prog="stack", description="Servers of tapewire on this machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, action: Callable[..., int], text: str) -> argparse.ArgumentParser:

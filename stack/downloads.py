@@ -245,6 +245,23 @@ class _Fetch:
             raise ConnectionError("the connection broke off")
 
 
+def unpacked(archive: Path) -> Path:
+    """The folder with all files of a tar archive of the cache, which is made once. Two callers may share a cache: one
+    waits."""
+    folder = archive.with_name(f"{archive.name}.unpacked")
+    with (archive.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            partial = _part(folder)
+            shutil.rmtree(partial, ignore_errors=True)
+            with tarfile.open(archive) as tar:
+                # The archive is a pinned one, and Python 3.11.3 and older have no filter.
+                tar.extraction_filter = getattr(tarfile, "data_filter", None)
+                tar.extractall(partial)
+            partial.replace(folder)
+    return folder
+
+
 def _part(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 

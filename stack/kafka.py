@@ -148,19 +148,19 @@ def scram_user(user: str, password: str) -> str:
     return f"{MECHANISM}=[name={user},iterations={SCRAM_ITERATIONS},{fields}]"
 
 
-def find_java() -> str:
-    """A Java that Kafka runs on: JAVA_HOME's, otherwise the one on PATH."""
+def find_java(service: str = "kafka") -> str:
+    """A Java that the servers run on: JAVA_HOME's, otherwise the one on PATH."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin" if home else None)
     remedy = f"`apt-get install openjdk-{OLDEST_JAVA}-jre-headless`, or set JAVA_HOME"
     if java is None:
-        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later, and no Java was found: {remedy}")
+        raise StackError(f"{service} needs Java {OLDEST_JAVA} or later, and no Java was found: {remedy}")
     shown = _run([java, "-version"]).stdout
     # openjdk version "17.0.15" 2025-04-15, or "1.8.0_402" before Java 9
     found = re.search(r'version "(?:1\.)?(\d+)', shown)
     if found is None or int(found[1]) < OLDEST_JAVA:
         version = found[1] if found else "unknown"
-        raise StackError(f"kafka needs Java {OLDEST_JAVA} or later and {java} is {version}: {remedy}")
+        raise StackError(f"{service} needs Java {OLDEST_JAVA} or later and {java} is {version}: {remedy}")
     return java
 
 

@@ -1,7 +1,7 @@
 """Rewrites downloads.json: `python3 -m stack.pin` (needs Maven).
 
 Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
-Change versions there or in the npm packages below, run this, read the difference, commit it.
+Change versions there or in the packages below, run this, read the difference, commit it.
 """
 
 import hashlib
@@ -20,6 +20,9 @@ CHDB_MEMBER = "package/libchdb.so"
 AXE = "axe-core"
 AXE_VERSION = "4.14.1"
 AXE_MEMBER = "package/axe.min.js"
+REGISTRY = "apicurio-registry-app"
+# The newest whose program runs on Java 17.
+REGISTRY_VERSION = "3.0.9"
 POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 
 
@@ -61,6 +64,14 @@ def npm_file(name: str, version: str, member: str, scratch: Path) -> dict:
     }
 
 
+def maven_file(group: str, name: str, version: str, ending: str, scratch: Path) -> dict:
+    """A file that belongs to an artifact of Maven's."""
+    path = f"{group}/{name}/{version}/{name}-{version}{ending}"
+    file = scratch / "file"
+    urllib.request.urlretrieve(f"{downloads.base_url('maven')}/{path}", file)
+    return {"name": name, "version": version, "source": "maven", "path": path, **digest(file)}
+
+
 def digest(file: Path) -> dict:
     with file.open("rb") as stream:
         return {"sha256": hashlib.file_digest(stream, "sha256").hexdigest(), "size": file.stat().st_size}
@@ -71,6 +82,7 @@ def main() -> None:
         manifest = {
             "kafka": kafka_jars(Path(jars)),
             "clickhouse": [npm_file(CHDB, CHDB_VERSION, CHDB_MEMBER, Path(packages))],
+            "registry": [maven_file("io/apicurio", REGISTRY, REGISTRY_VERSION, "-all.tar.gz", Path(packages))],
             "axe": [npm_file(AXE, AXE_VERSION, AXE_MEMBER, Path(packages))],
         }
     downloads.MANIFEST.write_text(json.dumps(manifest, indent=2) + "\n")

@@ -34,6 +34,11 @@ class Service(ABC):
         self._log_start = 0
 
     @property
+    def wanted(self) -> bool:
+        """Whether the settings want this server."""
+        return True
+
+    @property
     @abstractmethod
     def lock(self) -> Path:
         """The file in `data` that the server keeps locked while it runs."""

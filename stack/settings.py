@@ -13,8 +13,8 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, and
-    whether clients need TLS and a password."""
+    """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, whether
+    clients need TLS and a password, and whether there is a schema registry."""
 
     folder: Path
     cache: Path
@@ -22,13 +22,15 @@ class Settings:
     kafka_controller_port: int = 19093
     clickhouse_http_port: int = 18123
     clickhouse_tcp_port: int = 19000
+    registry_port: int = 18081
     clickhouse_zone: str = "UTC"
     tls: bool = False
+    registry: bool = False
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS and the TAPEWIRE_*_PORT
-    variables."""
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS, TAPEWIRE_STACK_REGISTRY
+    and the TAPEWIRE_*_PORT variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
@@ -37,8 +39,10 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         kafka_controller_port=_port(env, "TAPEWIRE_KAFKA_CONTROLLER_PORT", Settings.kafka_controller_port),
         clickhouse_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_HTTP_PORT", Settings.clickhouse_http_port),
         clickhouse_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_TCP_PORT", Settings.clickhouse_tcp_port),
+        registry_port=_port(env, "TAPEWIRE_REGISTRY_PORT", Settings.registry_port),
         clickhouse_zone=env.get("TAPEWIRE_CLICKHOUSE_ZONE") or Settings.clickhouse_zone,
         tls=_choice(env, "TAPEWIRE_STACK_TLS"),
+        registry=_choice(env, "TAPEWIRE_STACK_REGISTRY"),
     )
     if "," in str(settings.folder):
         raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)

@@ -39,7 +39,7 @@ def prepare(settings: Settings) -> None:
         return
     if made.exists():
         return
-    if any((settings.folder / name).exists() for name in ("kafka", "clickhouse")):
+    if any((settings.folder / name).exists() for name in ("kafka", "clickhouse", "registry")):
         raise StackError(
             f"{settings.folder} is a stack without TLS: unset {VARIABLE}, or set another TAPEWIRE_STACK_DIR", USAGE
         )

@@ -1,6 +1,7 @@
 //! Settings of the connection to Kafka.
 
 use crate::BusError;
+use crate::avro::{Format, SchemaRegistryConfig};
 use crate::error::is_fatal;
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -20,12 +21,17 @@ pub struct KafkaConfig {
     pub partitions: i32,
     /// Number of replicas of each partition, for a topic that does not exist yet.
     pub replication: i32,
+    /// How records are written to topics: "json", or "avro" with schemas in a registry. Both are read: docs/avro.md.
+    pub format: Format,
     /// File that holds the SASL password and nothing else.
     #[schemars(extend("x-secret" = true), example = &"/run/secrets/kafka_password")]
     pub sasl_password_file: Option<std::path::PathBuf>,
     /// The SASL password, which the caller has read from the environment or from `sasl_password_file`.
     #[serde(skip)]
     pub sasl_password: Option<String>,
+    /// The registry of the schemas of records in Avro: Confluent's, or one with its API, such as Apicurio or Karapace.
+    /// Every process that writes or reads such records needs it. `tapewire migrate` registers the schemas.
+    pub schema_registry: SchemaRegistryConfig,
     /// Any further properties of librdkafka, by librdkafka's names, for example for TLS and SASL.
     #[schemars(example = BTreeMap::from([
         ("security.protocol", "SASL_SSL"),
@@ -43,8 +49,10 @@ impl Default for KafkaConfig {
             prefix: String::new(),
             partitions: 6,
             replication: 1,
+            format: Format::default(),
             sasl_password_file: None,
             sasl_password: None,
+            schema_registry: SchemaRegistryConfig::default(),
             properties: BTreeMap::new(),
         }
     }
@@ -57,6 +65,7 @@ impl std::fmt::Debug for KafkaConfig {
             .field("brokers", &self.brokers)
             .field("properties", &self.properties.keys().collect::<Vec<_>>())
             .field("prefix", &self.prefix)
+            .field("format", &self.format)
             .finish_non_exhaustive()
     }
 }

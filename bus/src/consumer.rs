@@ -1,10 +1,17 @@
 //! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
-//! partition starts to read.
+//! partition starts to read. Records in Avro are handed on as JSON.
 
+mod pending_schema;
+mod received;
+
+pub use received::{Received, Unreadable};
+
+use crate::avro::Decoder;
 use crate::broker_log::{self, Logged, is_broker_unreachable};
 use crate::error::is_fatal;
 use crate::traces::Incoming;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
+use pending_schema::PendingSchema;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
@@ -35,33 +42,6 @@ const COMMITTED_DEADLINE: Duration = Duration::from_secs(10);
 /// Longest wait for a consumer to leave its group. A consumer that can't reach the broker is left to a thread of its
 /// own, and the group removes the member after its time-out.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A record as received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    /// Which topic.
-    pub topic: Topic,
-    /// Which partition.
-    pub partition: i32,
-    /// Position in the partition.
-    pub offset: i64,
-    /// The payload; empty for a tombstone.
-    pub payload: Vec<u8>,
-    /// The trace that the record belongs to, if this process makes spans: see [`Received::span`].
-    pub trace: Option<Box<Incoming>>,
-}
-
-impl Received {
-    /// [`Received::offset`] without a sign: Kafka's offsets are signed and never negative.
-    pub fn position(&self) -> u64 {
-        u64::try_from(self.offset).expect("offsets of records are not negative")
-    }
-
-    /// Where the record came from, for errors and dead letters.
-    pub fn origin(&self) -> String {
-        format!("topic {}, partition {}, offset {}", self.topic.base_name(), self.partition, self.offset)
-    }
-}
 
 /// One partition of this consumer, and what the group last committed there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +92,9 @@ pub struct Consumer {
     start_at: StartAt,
     /// Records that were received and not yet returned.
     stashed: VecDeque<Received>,
+    decoder: Arc<Decoder>,
+    /// The schema that the first of the stashed records waits for.
+    pending_schema: Option<PendingSchema>,
     /// Whether fetching records from the broker is paused.
     paused: bool,
     topics: Topics,
@@ -207,8 +190,9 @@ impl Consumer {
     /// Joins `group` (the installation's prefix is put before it) for `topics`.
     ///
     /// # Errors
-    /// [`BusError::Config`].
+    /// [`BusError::Config`]; [`BusError::Registry`] if the settings of the schema registry can't be used.
     pub fn new(config: &KafkaConfig, group: &str, topics: &[Topic], start_at: StartAt) -> Result<Self, BusError> {
+        let decoder = Arc::new(Decoder::new(config)?);
         let (sender, client_events) = mpsc::unbounded_channel();
         let names = Topics::new(config);
         let group = format!("{}{group}", config.prefix);
@@ -243,6 +227,8 @@ impl Consumer {
             pending_assignment: None,
             start_at,
             stashed: VecDeque::new(),
+            decoder,
+            pending_schema: None,
             paused: false,
             topics: names,
             group,
@@ -254,10 +240,11 @@ impl Consumer {
     ///
     /// # Errors
     /// [`BusError::CutOff`] and [`BusError::Receive`] when this client can't go on: it has lost the broker for good, a
-    /// fatal error, no answer about what is committed on assigned partitions (a new consumer will succeed once the broker
-    /// answers), or partitions that it can't take. Other outages are waited out.
+    /// fatal error, no answer about what is committed on assigned partitions (a new consumer will succeed once the
+    /// broker answers), or partitions that it can't take. [`BusError::Registry`] if a schema can't be had by waiting.
+    /// Other outages are waited out, also those of the schema registry.
     pub async fn next(&mut self) -> Result<Event, BusError> {
-        self.pause(false)?;
+        self.pause(self.pending_schema.is_some())?;
         self.event(true).await
     }
 
@@ -293,7 +280,7 @@ impl Consumer {
                 }
                 continue;
             }
-            if with_records && let Some(record) = self.stashed.pop_front() {
+            if with_records && let Some(record) = self.next_stashed()? {
                 return Ok(Event::Record(record));
             }
             let inner = self.inner.as_ref().expect("only dropping takes it");
@@ -308,18 +295,20 @@ impl Consumer {
                 committed = committed_answer(&mut self.pending_assignment), if self.pending_assignment.is_some() => {
                     return self.start_reading(committed);
                 }
+                schema = PendingSchema::answer(&mut self.pending_schema), if self.pending_schema.is_some() => {
+                    if let (Err(reason), Some(record)) = (schema?, self.stashed.front_mut()) {
+                        record.refuse(reason);
+                    }
+                }
                 received = inner.recv() => match received {
                     Ok(message) => {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
                         // The next turn of the loop returns it, after it has looked for an assignment that arrived
                         // meanwhile.
-                        self.stashed.push_back(Received {
-                            topic,
-                            partition: message.partition(),
-                            offset: message.offset(),
-                            payload: message.payload().unwrap_or_default().to_vec(),
-                            trace: Incoming::of(&message, &self.group),
-                        });
+                        let payload = message.payload().unwrap_or_default().to_vec();
+                        let received = Received::new(topic, message.partition(), message.offset(), payload);
+                        let trace = Incoming::of(&message, &self.group);
+                        self.stashed.push_back(Received { trace, ..received });
                     }
                     // The library's log has reported this already.
                     Err(error) if is_broker_unreachable(&error) => {}
@@ -333,6 +322,17 @@ impl Consumer {
         }
     }
 
+    /// The first of the stashed records. If the schema of its writer is not known yet, begins to fetch it, and returns
+    /// none: records are returned in order.
+    fn next_stashed(&mut self) -> Result<Option<Received>, BusError> {
+        let Some(record) = self.stashed.front_mut().filter(|_| self.pending_schema.is_none()) else { return Ok(None) };
+        let Some(id) = record.unpack(&self.decoder) else { return Ok(self.stashed.pop_front()) };
+        self.pending_schema = Some(PendingSchema::begin(Arc::clone(&self.decoder), record.topic, id));
+        // The registry may be away for hours, and records would fill the memory.
+        self.pause(true)?;
+        Ok(None)
+    }
+
     fn inner(&self) -> &Arc<StreamConsumer<Logged<Rebalances>>> {
         self.inner.as_ref().expect("only dropping takes it")
     }
@@ -340,6 +340,7 @@ impl Consumer {
     fn handle(&mut self, client_event: ClientEvent) -> Result<Option<Event>, BusError> {
         // Records that were fetched before a rebalance are fetched again after it.
         self.stashed.clear();
+        self.pending_schema = None;
         self.pending_assignment = None;
         match client_event {
             ClientEvent::PartitionsAssigned(partitions) => {

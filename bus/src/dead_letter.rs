@@ -1,6 +1,6 @@
 //! Dead letters: input that can't be read or handled, kept with the reason and where it came from.
 
-use crate::{BusError, Producer, Topic};
+use crate::{BusError, Producer, Received, Topic};
 use base64::Engine as _;
 use serde::Deserialize;
 use tapewire_core::record::VERSION;
@@ -45,12 +45,25 @@ impl DeadLetters {
     /// # Errors
     /// As [`Producer::send`].
     pub async fn publish(&self, origin: &str, reason: &str, bytes: &[u8]) -> Result<(), BusError> {
+        self.send(origin, reason, bytes, run_of(bytes)).await
+    }
+
+    /// Sends the dead letter of a record of a topic, as [`DeadLetters::publish`] does, with the record's bytes as they
+    /// are on the topic.
+    ///
+    /// # Errors
+    /// As [`Producer::send`].
+    pub async fn publish_record(&self, record: &Received, reason: &str) -> Result<(), BusError> {
+        self.send(&record.origin(), reason, record.bytes(), run_of(&record.payload)).await
+    }
+
+    async fn send(&self, origin: &str, reason: &str, bytes: &[u8], run: Option<Run>) -> Result<(), BusError> {
         let (origin, reason) = (shortened(origin), shortened(reason));
         let kept = &bytes[..bytes.len().min(KEPT)];
         let cut = if kept.len() < bytes.len() { note_of_cut(bytes.len()) } else { String::new() };
         let letter = DeadLetter {
             v: VERSION,
-            run: self.run.clone().or_else(|| run_of(kept)),
+            run: self.run.clone().or(run),
             stage: self.stage.into(),
             origin: origin.into(),
             reason: format!("{reason}{cut}"),

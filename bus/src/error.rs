@@ -1,6 +1,7 @@
 //! What can go wrong between a stage and Kafka.
 
 use crate::attempts::Obstacle;
+use crate::avro::RegistryError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::fmt;
 
@@ -78,6 +79,20 @@ pub enum BusError {
         topic: String,
         /// What librdkafka said.
         source: ClientError,
+    },
+    /// The schema registry did not answer, or refused.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A record does not fit the schema of its topic.
+    #[error(
+        "a record for topic {topic} can't be written as Avro ({reason}), which is a fault of this build: set \
+         kafka.format to \"json\" until it is corrected"
+    )]
+    NotInSchema {
+        /// Topic's name.
+        topic: String,
+        /// Which field, and why.
+        reason: String,
     },
     /// A topic does not exist.
     #[error("kafka has no topic {0}; `tapewire migrate` creates the topics")]
@@ -166,6 +181,7 @@ impl BusError {
                 !is_fatal(&source.0)
             }
             Self::Receive(source) => !is_fatal(&source.0),
+            Self::Registry(error) => error.is_retryable(),
             _ => false,
         }
     }

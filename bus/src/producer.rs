@@ -1,11 +1,13 @@
-//! Sending records. A send is complete when the brokers have acknowledged the record.
+//! Sending records. A send is complete when the brokers have acknowledged the record. Callers give records as JSON.
 
+use crate::avro::Encoder;
 use crate::broker_log::Logged;
 use crate::partitioner::partition_of;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off, traces};
 use futures_util::future::try_join_all;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +23,8 @@ pub struct Producer {
     brokers: Arc<str>,
     topics: Topics,
     partitions: Arc<Mutex<HashMap<Topic, i32>>>,
+    /// What turns records into Avro; `None` where they are sent as JSON.
+    encoder: Option<Arc<Encoder>>,
 }
 
 /// A record that was queued. [`Delivery::acknowledged`] returns its offset once the brokers have acknowledged it.
@@ -75,11 +79,12 @@ impl Producer {
     /// A producer for the installation that `config` describes. Does not connect yet.
     ///
     /// # Errors
-    /// [`BusError::Config`].
+    /// [`BusError::Config`]; [`BusError::Registry`] if the settings of the schema registry can't be used.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn new(config: &KafkaConfig) -> Result<Self, BusError> {
+        let encoder = Encoder::new(config)?.map(Arc::new);
         let inner: FutureProducer<Logged> = config
             .client()
             .set("enable.idempotence", "true")
@@ -102,6 +107,7 @@ impl Producer {
             brokers: config.brokers.as_str().into(),
             topics: Topics::new(config),
             partitions: Arc::default(),
+            encoder,
         })
     }
 
@@ -134,7 +140,8 @@ impl Producer {
     /// watermark past the input that the record came from.
     ///
     /// # Errors
-    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`].
+    /// [`BusError::NoTopic`], [`BusError::Unreachable`], [`BusError::Refused`], [`BusError::Send`]; where records are
+    /// sent as Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
     pub async fn enqueue(&self, topic: Topic, key: &str, payload: &[u8]) -> Result<Delivery, BusError> {
         let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
         self.enqueue_to(topic, partition, key, payload).await
@@ -154,10 +161,10 @@ impl Producer {
         describe: impl FnOnce(&mut Span),
     ) -> Result<Delivery, BusError> {
         let partition = partition_of(key.as_bytes(), self.partitions(topic).await?);
-        let name = self.topics.name(topic);
-        let mut span = traces::send(parent, topic, &name, partition, key);
+        let payload = self.encoded(topic, payload).await?;
+        let mut span = traces::send(parent, topic, &self.topics.name(topic), partition, key);
         describe(&mut span);
-        self.enqueue_in(name, partition, key, payload, span).await
+        self.queue(topic, partition, key, &payload, span).await
     }
 
     /// Sends a record to the partition that its key belongs to, and waits for the acknowledgement.
@@ -202,9 +209,10 @@ impl Producer {
     ) -> Result<Vec<Delivery>, BusError> {
         let count = self.partitions(topic).await?;
         let own = partition_of(key.as_bytes(), count);
+        let payload = self.encoded(topic, payload).await?;
         let mut deliveries = Vec::new();
         for partition in (0..count).filter(|&partition| !(skip_own && partition == own)) {
-            deliveries.push(self.enqueue_to(topic, partition, key, payload).await?);
+            deliveries.push(self.queue(topic, partition, key, &payload, Span::none()).await?);
         }
         Ok(deliveries)
     }
@@ -213,7 +221,7 @@ impl Producer {
     /// number as its input partition.
     ///
     /// # Errors
-    /// [`BusError::Send`].
+    /// [`BusError::Send`]; where records are sent as Avro, [`BusError::Registry`] and [`BusError::NotInSchema`].
     pub async fn enqueue_to(
         &self,
         topic: Topic,
@@ -221,18 +229,28 @@ impl Producer {
         key: &str,
         payload: &[u8],
     ) -> Result<Delivery, BusError> {
-        self.enqueue_in(self.topics.name(topic), partition, key, payload, Span::none()).await
+        let payload = self.encoded(topic, payload).await?;
+        self.queue(topic, partition, key, &payload, Span::none()).await
     }
 
-    /// Queues a record that is sent in this span.
-    async fn enqueue_in(
+    /// What is sent for a record, which is given as JSON.
+    async fn encoded<'a>(&self, topic: Topic, payload: &'a [u8]) -> Result<Cow<'a, [u8]>, BusError> {
+        match &self.encoder {
+            Some(encoder) => encoder.encode(topic, payload).await,
+            None => Ok(Cow::Borrowed(payload)),
+        }
+    }
+
+    /// Queues a payload as it is on the topic, in this span.
+    async fn queue(
         &self,
-        name: String,
+        topic: Topic,
         partition: i32,
         key: &str,
         payload: &[u8],
         mut span: Span,
     ) -> Result<Delivery, BusError> {
+        let name = self.topics.name(topic);
         let mut record = FutureRecord::to(&name).key(key).payload(payload).partition(partition);
         record.headers = traces::headers(&span);
         loop {

@@ -56,6 +56,11 @@ impl Topic {
     /// The topics that the joiner reads side by side, partition by partition, because all of them have symbols as keys.
     pub const SIDE_BY_SIDE: [Self; 5] = [Self::Sentiment, Self::Bars, Self::Trades, Self::Halts, Self::Actions];
 
+    /// The topic with this name, which has no prefix.
+    pub fn named(base_name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|topic| topic.base_name() == base_name)
+    }
+
     /// Name without prefix.
     pub fn base_name(self) -> &'static str {
         match self {
@@ -90,8 +95,7 @@ impl Topics {
 
     /// The topic with this full name; `None` if it is not one of the installation's.
     pub fn find(&self, name: &str) -> Option<Topic> {
-        let base = name.strip_prefix(&self.config.prefix)?;
-        Topic::ALL.into_iter().find(|topic| topic.base_name() == base)
+        Topic::named(name.strip_prefix(&self.config.prefix)?)
     }
 
     /// Creates the topics that are missing and leaves the others as they are. Several processes may call it at once.

@@ -125,6 +125,8 @@ impl Config {
         mut secret: impl FnMut(&Loaded<Self>, &str) -> Result<Option<String>, E>,
     ) -> Result<Self, E> {
         let kafka = secret(&loaded, "kafka.sasl_password_file")?;
+        let registry = secret(&loaded, "kafka.schema_registry.password_file")?;
+        let registry_token = secret(&loaded, "kafka.schema_registry.token_file")?;
         let clickhouse = secret(&loaded, "clickhouse.password_file")?;
         let webhook = secret(&loaded, "alerts.webhook_url_file")?;
         let slack = secret(&loaded, "alerts.slack_url_file")?;
@@ -140,6 +142,8 @@ impl Config {
         config.join.other_benchmarks = config.prices.other_benchmarks.clone();
         config.set_calendars(config.join.calendars.clone());
         config.kafka.sasl_password = kafka;
+        config.kafka.schema_registry.password = registry;
+        config.kafka.schema_registry.token = registry_token;
         config.clickhouse.password = clickhouse.unwrap_or_default();
         config.alerts.webhook_url = webhook.filter(|url| !url.is_empty());
         config.alerts.slack_url = slack.filter(|url| !url.is_empty());

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use tapewire_bus::Producer;
+use tapewire_bus::avro::Decoder;
 use tapewire_core::{Run, Symbol};
 use tapewire_ingest::letters::{DeadInput, Item, ReadAgain, read_again};
 use tapewire_ingest::providers::ProvidersConfig;
@@ -66,6 +67,7 @@ pub async fn replay(
         providers: roles::finding_companies(config)?,
         clock: Clock::wall(),
         producer: Producer::new(&config.kafka)?,
+        decoder: Decoder::new(&config.kafka)?,
         writers: BTreeMap::new(),
         seen: HashMap::new(),
         hasher: RandomState::new(),
@@ -103,6 +105,7 @@ struct DeadLetterReplay<'a> {
     providers: ProvidersConfig,
     clock: Clock,
     producer: Producer,
+    decoder: Decoder,
     writers: BTreeMap<Run, Writer>,
     /// Inputs seen so far, by hash, with the reason if they were refused. Several stages report the same unreadable record;
     /// it is replayed once.
@@ -126,7 +129,7 @@ impl DeadLetterReplay<'_> {
             bytes: &letter.bytes,
             at: jiff::Timestamp::from_microsecond(letter.at).unwrap_or(jiff::Timestamp::UNIX_EPOCH),
         };
-        let read = read_again(&input, &self.providers, &self.config.news, &self.clock).await?;
+        let read = read_again(&input, &self.providers, &self.config.news, &self.decoder, &self.clock).await?;
         let (run, read) = match read.folding(&input, &self.config.prices) {
             ReadAgain::Items(run, items) => (run, items),
             ReadAgain::Not(reason) => {

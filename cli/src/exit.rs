@@ -22,7 +22,7 @@ pub const UNREACHABLE: u8 = 3;
 /// The exit code of an error: that of the first cause in its chain that has one of its own.
 pub fn code(error: &anyhow::Error) -> u8 {
     let code = |cause: &(dyn std::error::Error + 'static)| {
-        let retryable = cause.downcast_ref::<BusError>().is_some_and(|e| matches!(e, BusError::Unreachable { .. }))
+        let retryable = cause.downcast_ref::<BusError>().is_some_and(is_unreachable)
             || cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_retryable)
             || cause.downcast_ref::<JoinerError>().is_some_and(JoinerError::is_retryable)
             || cause.downcast_ref::<AlertError>().is_some_and(AlertError::is_retryable)
@@ -41,7 +41,17 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Whether a flag or a setting of files, sources, the join, alerts, the model, Kafka or the traces can't be used.
+/// Whether a broker or the schema registry does not answer.
+fn is_unreachable(error: &BusError) -> bool {
+    match error {
+        BusError::Unreachable { .. } => true,
+        BusError::Registry(error) => error.is_retryable(),
+        _ => false,
+    }
+}
+
+/// Whether a flag or a setting of files, sources, the join, alerts, the model, Kafka, the schema registry or the
+/// traces can't be used.
 fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
     matches!(cause.downcast_ref(), Some(IngestError::Config(_)))
         || matches!(cause.downcast_ref(), Some(JoinerError::Setting { .. }))
@@ -49,6 +59,7 @@ fn is_setting(cause: &(dyn std::error::Error + 'static)) -> bool {
         || matches!(cause.downcast_ref(), Some(ModelError::NotASource { .. }))
         || matches!(cause.downcast_ref(), Some(BusError::Config(_)))
         || matches!(cause.downcast_ref(), Some(RuntimeError::TracesSetting { .. }))
+        || matches!(cause.downcast_ref(), Some(BusError::Registry(error)) if error.is_setting())
 }
 
 /// Longest line of an error, in characters. Some errors quote a line of a file, which can have any length.

@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::exit::{self, UsageError};
 use crate::roles::Role;
 use std::time::Duration;
-use tapewire_bus::Topics;
 use tapewire_bus::binding::{self, BoundDatabase};
+use tapewire_bus::{Topics, avro};
 use tapewire_runtime::http::{HttpConfig, Token};
 use tapewire_runtime::{Backoff, Shutdown};
 use tapewire_store::{StoreError, check_version, installation_id, server_time_zone};
@@ -45,12 +45,14 @@ pub fn token(http: &HttpConfig, listener: &TcpListener) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses topics and tables that are missing, of another version, or not of one installation.
+/// Refuses topics and tables that are missing, of another version, or not of one installation, and schemas that are not
+/// registered.
 ///
 /// # Errors
 /// The first fault that is found; exit code 3 if a server does not answer.
 pub async fn servers(config: &Config, with_tables: bool) -> anyhow::Result<()> {
     Topics::new(&config.kafka).check().await?;
+    avro::check(&config.kafka).await?;
     if with_tables {
         in_time(config, check_version(&config.clickhouse)).await?;
         binding::check(&config.kafka, &database(config).await?).await?;

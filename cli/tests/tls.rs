@@ -1,6 +1,6 @@
-//! TLS, users and passwords are settings: a replay through Kafka with SASL_SSL and ClickHouse with HTTPS, both of a private
-//! certificate authority. What is wrong with these settings is said with the server and the remedy, soon, and without a
-//! secret.
+//! TLS, users and passwords are settings: a replay through Kafka with SASL_SSL, in Avro with the schemas of a registry
+//! with HTTPS, and ClickHouse with HTTPS, all of a private certificate authority. What is wrong with these settings is
+//! said with the server and the remedy, soon, and without a secret.
 //!
 //! The servers are this test's own, from `stack` with `TAPEWIRE_STACK_TLS=1`. Kafka's TLS is Kafka's. The library in which
 //! ClickHouse runs here can't serve HTTPS, so the stack has a proxy that ends TLS in front of it.
@@ -42,7 +42,7 @@ struct Wrong {
 
 const WRONG_PASSWORD: &str = "wr0ng-s3cret";
 
-const CASES: [Wrong; 13] = [
+const CASES: [Wrong; 15] = [
     Wrong {
         what: "kafka: a wrong password",
         variables: &[("TAPEWIRE_KAFKA_SASL_PASSWORD", WRONG_PASSWORD)],
@@ -126,6 +126,21 @@ const CASES: [Wrong; 13] = [
         says: &["clickhouse.ca_file", "news.jsonl has no certificate"],
         code: 2,
     },
+    Wrong {
+        what: "schema registry: an authority that is not trusted",
+        variables: &[("TAPEWIRE_KAFKA_SCHEMA_REGISTRY_CA_FILE", "other-ca.pem")],
+        says: &[
+            "the certificate of the schema registry at https://127.0.0.1:30081/apis/ccompat/v7 is not accepted (",
+            "kafka.schema_registry.ca_file",
+        ],
+        code: 1,
+    },
+    Wrong {
+        what: "schema registry: a certificate of another host",
+        variables: &[("TAPEWIRE_KAFKA_SCHEMA_REGISTRY_URL", "https://localhost:30081/apis/ccompat/v7")],
+        says: &["the schema registry at https://localhost:30081/apis/ccompat/v7 is not accepted (", "mismatch"],
+        code: 1,
+    },
 ];
 
 fn both(output: &Output) -> String {
@@ -183,7 +198,8 @@ fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let servers = Servers::start(folder.path().join("servers"), 30_000, &[("TAPEWIRE_STACK_TLS", "1")]);
+    let choices = [("TAPEWIRE_STACK_TLS", "1"), ("TAPEWIRE_STACK_REGISTRY", "1")];
+    let servers = Servers::start(folder.path().join("servers"), 30_000, &choices);
     let password = |file: &str| std::fs::read_to_string(servers.folder.join("tls").join(file)).unwrap();
     let (kafka, clickhouse) = (password("kafka.password"), password("clickhouse.password"));
     let secrets = [kafka.as_str(), clickhouse.as_str(), WRONG_PASSWORD];
@@ -197,12 +213,14 @@ fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
     assert!(topics.contains("-sentiment"), "Kafka's own tools are given the password, too: {topics}");
     place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
     place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
+    place.set("TAPEWIRE_KAFKA_FORMAT", "avro");
     another_authority(place.folder.path());
 
     let doctor = both(&place.tapewire().arg("doctor").env("TAPEWIRE_MASSIVE_API_KEY", "none").output().unwrap());
     for line in [
         "kafka                  answers at 127.0.0.1:30092",
         "answers at https://127.0.0.1:30123",
+        "answers at https://127.0.0.1:30081/apis/ccompat/v7 and has all 7 schemas; records are written as Avro",
         "topics' database       they are read into database",
     ] {
         assert!(doctor.contains(line), "{line} is not in {doctor}");
@@ -228,7 +246,7 @@ fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
     let documented = documented(&servers, place.folder.path());
     let mut command = place.tapewire();
     command.arg("--config").arg(documented).arg("migrate");
-    for (name, _) in &variables {
+    for name in variables.iter().map(|(name, _)| *name).chain(["TAPEWIRE_KAFKA_FORMAT"]) {
         command.env_remove(name);
     }
     let migrated = succeeded(command.output().unwrap());

@@ -11,7 +11,9 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import threading
 import unittest
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,57 @@ class Compose(unittest.TestCase):
         # It is reachable from the other containers, and its page from this machine: no port for spans is open here.
         self.assertEqual([16686], [port["target"] for port in services["jaeger"]["ports"]])
 
+    def test_the_avro_profile_adds_a_schema_registry_that_every_role_is_given(self):
+        url = "http://registry:8080/apis/ccompat/v7"
+        variables = {"TAPEWIRE_KAFKA_FORMAT": "avro", "TAPEWIRE_KAFKA_SCHEMA_REGISTRY_URL": url}
+        services = read(COMPOSE_PROFILES="cpu,avro", **variables)["services"]
+        self.assertEqual(ALWAYS | {"sentiment", "registry"}, set(services))
+        registry = services["registry"]
+        self.assertEqual((["ALL"], ["no-new-privileges:true"]), (registry["cap_drop"], registry["security_opt"]))
+        self.assertNotIn(registry["user"].split(":")[0], ("", "0", "root"))
+        self.assertTrue(registry["read_only"])
+        self.assertEqual(["127.0.0.1"], [port["host_ip"] for port in registry["ports"]])
+        self.assertIn("memory", registry["deploy"]["resources"]["limits"])
+        self.assertRegex(registry["image"], r":\d+(\.\d+)+$")
+        self.assertEqual("service_healthy", services["migrate"]["depends_on"]["registry"]["condition"])
+        # In memory its schemas would be lost with it, and what was written by them could not be read any more.
+        self.assertEqual("kafkasql", registry["environment"]["APICURIO_STORAGE_KIND"])
+        for name, service in services.items():
+            if (service.get("command") or [""])[0] in ("run", "migrate"):
+                given = {variable: service["environment"][variable] for variable in variables}
+                self.assertEqual(variables, given, name)
+
+    def test_without_the_avro_profile_records_are_json_and_nobody_waits_for_a_registry(self):
+        for name, service in self.services.items():
+            waits = service.get("depends_on", {}).get("registry")
+            self.assertFalse(waits and waits["required"], name)
+            if (service.get("command") or [""])[0] == "run":
+                self.assertEqual("json", service["environment"]["TAPEWIRE_KAFKA_FORMAT"])
+                self.assertEqual("", service["environment"]["TAPEWIRE_KAFKA_SCHEMA_REGISTRY_URL"])
+
+    def test_the_registry_is_healthy_when_it_says_so(self):
+        test = read(COMPOSE_PROFILES="cpu,avro")["services"]["registry"]["healthcheck"]["test"]
+        self.assertEqual(["CMD", "bash", "-c"], test[:3])
+        for status, expected in ((200, 0), (503, 1)):
+
+            class Health(BaseHTTPRequestHandler):
+                answer = status
+
+                def do_GET(self):
+                    self.send_response(self.answer if self.path == "/health/ready" else 404)
+                    self.end_headers()
+
+                def log_message(self, *_):
+                    pass
+
+            with HTTPServer(("127.0.0.1", 0), Health) as server:
+                thread = threading.Thread(target=server.handle_request)
+                thread.start()
+                script = test[3].replace("$$", "$").replace("/8080", f"/{server.server_port}")
+                code = subprocess.run(["bash", "-c", script], capture_output=True).returncode
+                thread.join()
+            self.assertEqual(expected, code, status)
+
     def test_prometheus_and_every_role_have_the_same_token(self):
         services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]
         configuration = (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text()
@@ -199,7 +252,7 @@ class Compose(unittest.TestCase):
         self.assertIn("deploy/init.sh writes these files", COMPOSE.read_text())
 
     def test_a_service_gets_a_secret_as_a_file_only(self):
-        for name, service in read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"].items():
+        for name, service in read(COMPOSE_PROFILES="cpu,gpu,monitoring,avro")["services"].items():
             given = {f"/run/secrets/{entry['source']}" for entry in service.get("secrets", [])}
             for variable, value in (service.get("environment") or {}).items():
                 self.assertNotIn(variable, SECRETS, name)
@@ -210,7 +263,7 @@ class Compose(unittest.TestCase):
                 self.assertFalse({"uid", "gid", "mode"} & set(entry), name)
 
     def test_every_service_but_the_two_servers_of_data_is_read_only(self):
-        services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]
+        services = read(COMPOSE_PROFILES="cpu,gpu,monitoring,avro")["services"]
         writable = {name for name, service in services.items() if not service.get("read_only")}
         # Their images' start scripts write beside the data.
         self.assertEqual({"kafka", "clickhouse"}, writable)
@@ -272,6 +325,10 @@ class Versions(unittest.TestCase):
         pom = (REPOSITORY / "stack" / "config" / "kafka-pom.xml").read_text()
         version = found(r"<artifactId>kafka_[\d.]+</artifactId>\s*<version>([\d.]+)</version>", pom)
         self.assertIn(f"image: apache/kafka:{version}\n", COMPOSE.read_text())
+
+    def test_the_schema_registry(self):
+        (pinned,) = json.loads((REPOSITORY / "stack" / "downloads.json").read_text())["registry"]
+        self.assertIn(f"image: apicurio/apicurio-registry:{pinned['version']}\n", COMPOSE.read_text())
 
     def test_superset_and_its_driver(self):
         wanted = (REPOSITORY / "dashboards" / "requirements.in").read_text()

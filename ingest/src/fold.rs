@@ -180,11 +180,11 @@ impl Stage {
 
     async fn handle(&mut self, record: &Received) -> Result<(), IngestError> {
         let Some(partition) = self.partitions.get_mut(&record.partition) else { return Ok(()) };
-        let read = match TradeRecord::decode_print(&record.payload) {
+        let read = match record.decode_print() {
             Ok(TradeRecord { run, body, .. }) => Some((run, body)),
             Err(error) => {
                 if !partition.is_committed(record.position()) {
-                    self.dead_letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
+                    self.dead_letters.publish_record(record, &error.to_string()).await?;
                 }
                 None
             }

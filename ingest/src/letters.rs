@@ -11,6 +11,7 @@ use crate::writer::Writer;
 use crate::{IngestError, backfill, feed, instruments, poller, replay};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use tapewire_bus::avro::Decoder;
 use tapewire_bus::{Topic, dead_letter};
 use tapewire_core::record::{News, Print, Scored, SourceTrade, Tape};
 use tapewire_core::{
@@ -39,7 +40,7 @@ pub struct DeadInput<'a> {
 pub enum Item {
     /// An article.
     Article(Article),
-    /// A mention, and its record as it was on the topic.
+    /// A mention, and its record as it was on the topic, in JSON.
     Mention(Mention, Vec<u8>),
     /// A bar.
     Bar(Bar),
@@ -51,7 +52,7 @@ pub enum Item {
     Halt(Halt),
     /// A split or a dividend.
     Action(CorporateAction),
-    /// An instrument: the record's key, and the record as it was on the topic.
+    /// An instrument: the record's key, and the record as it was on the topic, in JSON.
     Instrument(String, Vec<u8>),
 }
 
@@ -91,22 +92,30 @@ impl ReadAgain {
     }
 }
 
-/// Reads the input of a letter again, as the sources with the settings `news` do.
+/// Reads the input of a letter again, as the sources with the settings `news` do. `decoder` reads records in Avro.
 ///
 /// # Errors
-/// A provider had to be asked for a list and did not answer; trying again later can succeed.
+/// A provider had to be asked for a list, or the schema registry for a schema, and did not answer; trying again later
+/// can succeed.
 pub fn read_again<'a>(
     letter: &'a DeadInput<'a>,
     providers: &'a ProvidersConfig,
     news: &'a NewsConfig,
+    decoder: &'a Decoder,
     clock: &'a Clock,
 ) -> BoxFuture<'a, Result<ReadAgain, IngestError>> {
     Box::pin(async move {
         if dead_letter::is_cut(letter.reason) {
             return Ok(ReadAgain::not("only a part of its bytes is kept"));
         }
-        if let Some(topic) = letter.origin.strip_prefix("topic ").and_then(|rest| rest.split(',').next()) {
-            return Ok(record(topic, letter.bytes));
+        if let Some(name) = letter.origin.strip_prefix("topic ").and_then(|rest| rest.split(',').next()) {
+            let Some(topic) = Topic::named(name) else {
+                return Ok(ReadAgain::not(format!("there is no topic `{name}`")));
+            };
+            return Ok(match decoder.json(topic, letter.bytes).await? {
+                Ok(json) => record(topic, &json),
+                Err(reason) => ReadAgain::not(format!("it still can't be read: {reason}")),
+            });
         }
         match letter.stage {
             poller::STAGE | feed::STAGE => {}
@@ -168,11 +177,8 @@ async fn provider(
     })
 }
 
-/// Reads a record of the topic of this name, without prefix.
-fn record(topic: &str, bytes: &[u8]) -> ReadAgain {
-    let Some(topic) = Topic::ALL.into_iter().find(|known| known.base_name() == topic) else {
-        return ReadAgain::not(format!("there is no topic `{topic}`"));
-    };
+/// Reads a record of a topic, which is JSON.
+fn record(topic: Topic, bytes: &[u8]) -> ReadAgain {
     let read = match topic {
         Topic::News => NewsRecord::decode(bytes).map(|record| match record.body {
             News::Article(article) => ReadAgain::one(record.run, Item::Article(article)),
@@ -241,11 +247,14 @@ impl Item {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tapewire_bus::KafkaConfig;
     use tapewire_testkit::{article, at, bar};
 
     async fn read(stage: &str, origin: &str, reason: &str, bytes: &[u8]) -> ReadAgain {
         let letter = DeadInput { stage, origin, reason, bytes, at: at("2025-06-02T14:00:00Z") };
-        read_again(&letter, &ProvidersConfig::default(), &NewsConfig::default(), &Clock::wall()).await.unwrap()
+        let decoder = Decoder::new(&KafkaConfig::default()).unwrap();
+        let (providers, news) = (ProvidersConfig::default(), NewsConfig::default());
+        read_again(&letter, &providers, &news, &decoder, &Clock::wall()).await.unwrap()
     }
 
     fn reason(read: ReadAgain) -> String {
@@ -274,6 +283,9 @@ mod tests {
         assert!(reason(read("joiner", origin, "old", &copy).await).contains("copy"));
         assert!(reason(read("joiner", origin, "old", b"{\"v\":1}").await).contains("still can't be read"));
         assert!(reason(read("joiner", "topic nowhere, partition 0, offset 7", "", b"").await).contains("no topic"));
+        // Avro, and no registry is set.
+        let avro = reason(read("joiner", origin, "old", b"\0\0\0\0\x07").await);
+        assert!(avro.contains("schema 7") && avro.contains("kafka.schema_registry.url"), "{avro}");
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ from stack.downloads import Artifact, Content
 from stack.errors import UNREACHABLE, StackError
 
 BODY = bytes(range(256)) * 4096
+SERVICES = ("kafka", "clickhouse", "registry", "axe")
 
 
 class Registry(ThreadingHTTPServer):
@@ -54,6 +55,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, body in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(body)
+            tar.addfile(entry, io.BytesIO(body))
+    return packed.getvalue()
 
 
 def content(basename: str, body: bytes) -> Content:
@@ -165,23 +176,34 @@ class DownloadTest(unittest.TestCase):
 
     def test_only_the_wanted_member_of_a_package_is_kept(self) -> None:
         library = b"library" * 1000
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-            for name, body in (("package/lib.so", library), ("package/README", b"words")):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(body)
-                tar.addfile(entry, io.BytesIO(body))
-        self.registry.files["/@scope/p/-/p-1.tgz"] = packed.getvalue()
-        fetched = content("p-1.tgz", packed.getvalue())
+        packed = archive({"package/lib.so": library, "package/README": b"words"})
+        self.registry.files["/@scope/p/-/p-1.tgz"] = packed
+        fetched = content("p-1.tgz", packed)
         member = ("package/lib.so", content("lib.so", library))
         (file,) = self.obtain(Artifact("@scope/p", "1", "npm", "@scope/p/-/p-1.tgz", fetched, member))
         self.assertEqual(file.read_bytes(), library)
         self.assertEqual({f.name for f in self.cache.iterdir()}, {".lock", file.name})
 
+    def test_an_archive_is_unpacked_whole_and_once(self) -> None:
+        packed = archive({"app.jar": b"program", "lib/one.jar": b"one"})
+        self.registry.files["/app-all.tar.gz"] = packed
+        (file,) = self.obtain(Artifact("app", "1", "maven", "app-all.tar.gz", content("app-all.tar.gz", packed)))
+        # What an interrupted unpacking has left is no part of it.
+        left = file.with_name(f"{file.name}.unpacked.part")
+        left.mkdir()
+        (left / "half.jar").touch()
+        folder = downloads.unpacked(file)
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        self.assertEqual(found, {"app.jar": b"program", "lib/one.jar": b"one"})
+        (folder / "app.jar").touch()
+        before = (folder / "app.jar").stat().st_mtime_ns
+        self.assertEqual(downloads.unpacked(file), folder)
+        self.assertEqual((folder / "app.jar").stat().st_mtime_ns, before)
+
 
 class ManifestTest(unittest.TestCase):
     def test_every_entry_is_pinned(self) -> None:
-        for service in ("kafka", "clickhouse", "axe"):
+        for service in SERVICES:
             artifacts = downloads.load(service)
             self.assertEqual(len({a.path for a in artifacts}), len(artifacts))
             for artifact in artifacts:
@@ -193,8 +215,9 @@ class ManifestTest(unittest.TestCase):
                         self.assertGreater(part.size, 0)
 
     def test_it_has_what_pin_asks_for(self) -> None:
-        pinned = {a.name: a.version for service in ("kafka", "clickhouse", "axe") for a in downloads.load(service)}
+        pinned = {a.name: a.version for service in SERVICES for a in downloads.load(service)}
         self.assertEqual(pinned[pin.CHDB], pin.CHDB_VERSION)
+        self.assertEqual(pinned[pin.REGISTRY], pin.REGISTRY_VERSION)
         self.assertEqual(pinned[pin.AXE], pin.AXE_VERSION)
         asked = re.findall(r"<artifactId>(.*)</artifactId>\s*<version>(.*)</version>", pin.POM.read_text())
         self.assertIn("kafka_2.13", dict(asked))

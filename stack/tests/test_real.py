@@ -4,6 +4,7 @@ Runs in a folder and on ports of its own, beside any stack that is up. Needs Jav
 at the first run the network.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from stack.settings import REPOSITORY
 from stack.tests.test_unit import free_port
 
-PORTS = ("KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE_HTTP", "CLICKHOUSE_TCP")
+PORTS = ("KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE_HTTP", "CLICKHOUSE_TCP", "REGISTRY")
 
 
 class RealStackTest(unittest.TestCase):
@@ -25,8 +27,8 @@ class RealStackTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="tapewire stack ")
         self.addCleanup(folder.cleanup)
         self.ports = {f"TAPEWIRE_{name}_PORT": str(free_port()) for name in PORTS}
-        self.env = {**os.environ, **self.ports, "TAPEWIRE_STACK_DIR": folder.name}
-        self.addCleanup(self.stack, "kill", "kafka", "clickhouse")
+        self.env = {**os.environ, **self.ports, "TAPEWIRE_STACK_DIR": folder.name, "TAPEWIRE_STACK_REGISTRY": "0"}
+        self.addCleanup(self.stack, "kill", "kafka", "clickhouse", "registry")
 
     def stack(self, *arguments: str, given: str = "", code: int = 0) -> str:
         command = [sys.executable, "-m", "stack", *arguments]
@@ -112,6 +114,29 @@ class RealStackTest(unittest.TestCase):
         ):
             with self.subTest(forbidden):
                 self.assertRegex(self.sql(forbidden, **bi), "ACCESS_DENIED|READONLY")
+
+    def test_schemas_survive_a_kill_and_a_clean_stop(self) -> None:
+        self.env["TAPEWIRE_STACK_REGISTRY"] = "1"
+        self.stack("up", "--service", "registry")
+        self.assertEqual(self.schemas("POST", "subjects/news-value/versions", {"schema": '"int"'}), {"id": 1})
+        self.stack("kill", "registry")
+        self.assertIn("registry: crashed or killed", self.stack("status", code=3))
+        self.stack("up", "--service", "registry")
+        self.assertEqual(self.schemas("GET", "schemas/ids/1")["schema"], '"int"')
+        # Without the variable it is stopped all the same.
+        self.env["TAPEWIRE_STACK_REGISTRY"] = "0"
+        self.assertIn("registry: stopped", self.stack("down"))
+        self.stack("up", "--service", "registry")
+        self.assertEqual(self.schemas("GET", "subjects"), ["news-value"])
+
+    def schemas(self, method: str, path: str, body: object = None) -> Any:
+        url = f"http://127.0.0.1:{self.ports['TAPEWIRE_REGISTRY_PORT']}/apis/ccompat/v7/{path}"
+        given = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+        request = urllib.request.Request(url, given, headers, method=method)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=30) as response:
+            return json.load(response)
 
     def test_a_port_taken_is_said_with_its_owner(self) -> None:
         self.stack("up", "--service", "clickhouse")

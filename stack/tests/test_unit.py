@@ -26,6 +26,7 @@ from stack import cli, kafka_wire, process, service, settings, tls
 from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, USAGE, StackError
 from stack.kafka import Kafka, find_java, new_cluster_id, scram_user
+from stack.registry import SchemaRegistry
 from stack.settings import Settings
 from stack.tests.test_downloads import BaseUrlTest, DownloadTest, ManifestTest  # noqa: F401
 
@@ -134,6 +135,10 @@ class SettingsTest(unittest.TestCase):
 
     def test_without_it_the_folder_is_the_repository_s(self) -> None:
         self.assertEqual(settings.from_environment({}).folder, settings.REPOSITORY / ".stack")
+
+    def test_the_schema_registry_is_a_choice(self) -> None:
+        chosen = [settings.from_environment({"TAPEWIRE_STACK_REGISTRY": value}).registry for value in ("", "0", "1")]
+        self.assertEqual(chosen, [False, False, True])
 
     def test_tls_is_a_choice(self) -> None:
         chosen = [settings.from_environment({"TAPEWIRE_STACK_TLS": value}).tls for value in ("", "0", "1")]
@@ -341,6 +346,39 @@ class ClickHouseTest(Case):
         self.assertEqual(declaration.read_text(), before)
 
 
+class SchemaRegistryTest(Case):
+    def command(self, chosen: Settings) -> list[str]:
+        unpacked = self.folder / "unpacked"
+        unpacked.mkdir(exist_ok=True)
+        (unpacked / "app-1-runner.jar").touch()
+        registry = SchemaRegistry(chosen)
+        with (
+            mock.patch("stack.downloads.obtain", return_value=[Path("all.tar.gz")]),
+            mock.patch("stack.downloads.unpacked", return_value=unpacked),
+            mock.patch("stack.registry.find_java", return_value="java"),
+        ):
+            return registry.prepare()
+
+    def test_it_listens_on_loopback_and_keeps_its_data_in_its_folder(self) -> None:
+        command = self.command(self.settings)
+        self.assertIn("-Dquarkus.http.host=127.0.0.1", command)
+        self.assertIn("-Dquarkus.http.port=18081", command)
+        (url,) = [option for option in command if option.startswith("-Dapicurio.datasource.url=")]
+        self.assertIn(f"jdbc:h2:file:{self.settings.folder}/registry/data/registry;", url)
+        self.assertEqual(command[-2:], ["-jar", str(self.folder / "unpacked" / "app-1-runner.jar")])
+
+    def test_with_tls_there_is_no_port_without(self) -> None:
+        command = self.command(replace(self.settings, tls=True))
+        self.assertIn("-Dquarkus.http.insecure-requests=disabled", command)
+        self.assertIn("-Dquarkus.http.ssl-port=18081", command)
+        self.assertFalse([option for option in command if option.startswith("-Dquarkus.http.port=")])
+
+    def test_a_path_that_its_database_cannot_have_is_refused(self) -> None:
+        with self.assertRaisesRegex(StackError, "semicolon") as raised:
+            self.command(replace(self.settings, folder=self.folder / "a;b"))
+        self.assertEqual(raised.exception.exit_code, USAGE)
+
+
 class TlsTest(Case):
     def setUp(self) -> None:
         super().setUp()
@@ -410,8 +448,12 @@ class TlsTest(Case):
 class CommandTest(Case):
     def run_stack(self, *arguments: str, **env: str) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
-        folders = {"TAPEWIRE_STACK_DIR": str(self.settings.folder), "TAPEWIRE_CACHE": str(self.settings.cache)}
-        environment = mock.patch.dict("os.environ", {**folders, **env})
+        own = {
+            "TAPEWIRE_STACK_DIR": str(self.settings.folder),
+            "TAPEWIRE_CACHE": str(self.settings.cache),
+            "TAPEWIRE_STACK_REGISTRY": "0",
+        }
+        environment = mock.patch.dict("os.environ", {**own, **env})
         with environment, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 code = cli.main(list(arguments))
@@ -430,6 +472,20 @@ class CommandTest(Case):
         code, out, _ = self.run_stack("status")
         self.assertEqual(code, UNREACHABLE)
         self.assertRegex(out, r"(?m)^kafka: down, 127\.0\.0\.1:\d+, log .*\nclickhouse: down, ")
+
+    def test_the_schema_registry_is_there_where_it_is_wanted_or_runs(self) -> None:
+        self.assertNotIn("registry", self.run_stack("status")[1])
+        self.assertIn("\nregistry: down", self.run_stack("status", TAPEWIRE_STACK_REGISTRY="1")[1])
+        out = self.run_stack("env", TAPEWIRE_STACK_REGISTRY="1", TAPEWIRE_REGISTRY_PORT="28081")[1]
+        self.assertIn("TAPEWIRE_KAFKA_SCHEMA_REGISTRY_URL=http://127.0.0.1:28081/apis/ccompat/v7\n", out)
+        # It is stopped with the rest, whatever the variable says now, and not started.
+        registry = SchemaRegistry(self.settings)
+        registry.folder.mkdir(parents=True)
+        self.record(ports=registry.ports).save(registry._record_file)
+        with mock.patch.object(SchemaRegistry, "down", return_value=True):
+            self.assertIn("registry: stopped", self.run_stack("down")[1])
+        with mock.patch.object(Kafka, "up"), mock.patch.object(ClickHouse, "up"):
+            self.assertNotIn("registry", self.run_stack("up")[1])
 
     def test_env_survives_a_shell(self) -> None:
         code, out, _ = self.run_stack("env", TAPEWIRE_CLICKHOUSE_HTTP_PORT="28123")

@@ -1,8 +1,9 @@
 //! What every process needs, whichever stage it runs: the clock, shutdown, waits between retries, HTTP servers, the
-//! endpoints for health and metrics, and traces.
+//! endpoints for health and metrics, traces, and the certificates of private authorities.
 //!
 //! This crate knows nothing of stages, Kafka or ClickHouse.
 
+pub mod authorities;
 pub mod backoff;
 pub mod clock;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod metrics;
 pub mod telemetry;
 pub mod traces;
 
+pub use authorities::CaCertificates;
 pub use backoff::Backoff;
 pub use clock::Clock;
 pub use error::{RuntimeError, chain};

@@ -2,13 +2,15 @@
 
 use crate::config::Config;
 use crate::dead_letters::{self, Outcome};
-use crate::exit::UsageError;
+use crate::exit::{self, UsageError};
 use crate::{commands::duration, preflight};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::io::Write as _;
+use tapewire_bus::Topic;
+use tapewire_bus::avro::{self, Decoder};
 use tapewire_runtime::Clock;
 use tapewire_store::letters::{self, Filter, Letter, Listed};
 
@@ -221,8 +223,28 @@ impl Show {
             return Ok(());
         }
         print!("{}", shown(letter, self.hex));
+        if let Some(words) = of_avro(config, letter).await {
+            println!("\n{words}");
+        }
         Ok(())
     }
+}
+
+/// What a record in Avro says, by the schema of its writer; `None` for other bytes.
+async fn of_avro(config: &Config, letter: &Letter) -> Option<String> {
+    let topic = Topic::named(letter.origin.strip_prefix("topic ")?.split(',').next()?)?;
+    avro::schema(topic).filter(|_| avro::is_avro(&letter.bytes))?;
+    let read = match Decoder::new(&config.kafka) {
+        Ok(decoder) => decoder.json(topic, &letter.bytes).await,
+        Err(error) => Err(error),
+    };
+    Some(match read {
+        Ok(Ok(json)) => {
+            format!("It is Avro, and by the schema of its writer it says:\n{}", String::from_utf8_lossy(&json))
+        }
+        Ok(Err(reason)) => format!("It can't be read by a schema: {reason}"),
+        Err(error) => exit::text(&error.into()),
+    })
 }
 
 /// A letter for people: text as it is, other bytes in hexadecimal digits.

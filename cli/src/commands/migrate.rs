@@ -1,12 +1,14 @@
-//! `tapewire migrate`: topics and tables.
+//! `tapewire migrate`: topics, schemas and tables.
 
 use crate::config::Config;
 use crate::{preflight, retention};
 use clap::Args;
+use tapewire_bus::avro::{self, Registration};
 use tapewire_bus::{Topics, binding};
 use tapewire_store::migrate;
 
-/// Creates the Kafka topics that are missing and brings the ClickHouse schema to this build's version.
+/// Creates the Kafka topics that are missing, registers the schemas of their records where a schema registry is set, and
+/// brings the ClickHouse schema to this build's version.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  tapewire migrate\n  tapewire migrate --set clickhouse.database=research\n  \
     TAPEWIRE_CLICKHOUSE_URL=https://clickhouse:8443 TAPEWIRE_CLICKHOUSE_PASSWORD=... tapewire migrate")]
@@ -22,6 +24,9 @@ impl Migrate {
         let zone = preflight::time_zone(config).await?;
         Topics::new(&config.kafka).ensure().await?;
         println!("topics: all exist at {}", config.kafka.brokers);
+        if let Some(added) = avro::register(&config.kafka).await? {
+            println!("{}", registered(&added, config.kafka.schema_registry.url.as_deref().unwrap_or_default()));
+        }
         let done = migrate(&config.clickhouse).await?;
         let database = &config.clickhouse.database;
         match done.applied.as_slice() {
@@ -45,5 +50,18 @@ impl Migrate {
             );
         }
         Ok(())
+    }
+}
+
+/// What was registered.
+fn registered(added: &[Registration], url: &str) -> String {
+    let name = |registration: &Registration| match registration.id {
+        Some(id) => format!("{} (id {id})", registration.subject),
+        None => registration.subject.clone(),
+    };
+    let names: Vec<String> = added.iter().map(name).collect();
+    match names.is_empty() {
+        true => format!("schemas: all are registered already at {url}"),
+        false => format!("schemas: registered {} at {url}", names.join(", ")),
     }
 }

@@ -3,6 +3,7 @@
 //! Every check has an end, and none needs another's server: with everything down each still gives its line.
 
 mod machine;
+mod registry;
 mod servers;
 mod settings;
 mod sources;

@@ -1,6 +1,6 @@
-//! Kafka and its topics, ClickHouse and its tables, and whether they belong together.
+//! Kafka and its topics, the schema registry, ClickHouse and its tables, and whether they belong together.
 
-use super::{Check, in_time, topics};
+use super::{Check, in_time, registry, topics};
 use crate::config::Config;
 use crate::exit;
 use jiff::SignedDuration;
@@ -14,7 +14,9 @@ const GIB: u64 = 1 << 30;
 
 /// The checks, and how far our clock is ahead of ClickHouse's.
 pub async fn checks(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDuration>) {
-    let ((mut all, has_kafka), (store, ahead, id)) = tokio::join!(kafka(config), store(config, clock));
+    let ((mut all, has_kafka), registry, (store, ahead, id)) =
+        tokio::join!(kafka(config), registry::check(config), store(config, clock));
+    all.push(registry);
     all.extend(store);
     all.push(match (has_kafka, id) {
         (true, Some(id)) => binding(config, id).await,

@@ -69,14 +69,19 @@ fn secret_settings(config: &Config) -> Vec<String> {
     let sources = config.news.sources.iter().chain(&config.prices.sources).chain(config.instruments.accounts());
     let accounts: BTreeSet<&String> = sources.collect();
     let keys = accounts.into_iter().map(|name| format!("providers.{name}.api_key_file"));
-    let servers = [
+    [
         "kafka.sasl_password_file",
+        "kafka.schema_registry.password_file",
+        "kafka.schema_registry.token_file",
         "clickhouse.password_file",
         "alerts.webhook_url_file",
         "alerts.slack_url_file",
         "traces.otlp_headers_file",
-    ];
-    servers.map(str::to_owned).into_iter().chain(keys).collect()
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain(keys)
+    .collect()
 }
 
 /// What each part says of its settings when it starts.

@@ -207,12 +207,18 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// The command that computes outcomes independently, in the Python environment that `TAPEWIRE_OUTCOMES` names.
 /// Without it prints that the test is skipped, and returns `None`.
 pub fn outcomes(test: &str) -> Option<Command> {
+    python(test, "outcomes.py")
+}
+
+/// The command that runs a program of the folder `outcomes` in the Python environment that `TAPEWIRE_OUTCOMES` names.
+/// Without it prints that the test is skipped, and returns `None`.
+pub fn python(test: &str, program: &str) -> Option<Command> {
     let Ok(environment) = std::env::var("TAPEWIRE_OUTCOMES") else {
         println!("skipped: {test}: TAPEWIRE_OUTCOMES is not set; scripts/outcomes_env.py makes it");
         return None;
     };
     let mut command = Command::new(Path::new(&environment).join("bin/python"));
-    command.arg(repository().join("cli/tests/outcomes/outcomes.py"));
+    command.arg(repository().join("cli/tests/outcomes").join(program));
     Some(command)
 }
 

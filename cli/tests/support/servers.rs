@@ -1,11 +1,11 @@
-//! Kafka and ClickHouse of one test, because it kills them or sets them up in another way.
+//! Kafka, ClickHouse and a schema registry of one test, because it kills them or sets them up in another way.
 
 use super::{repository, succeeded};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-/// Both servers, on ports of their own. They are stopped at the end of the test.
+/// The servers, on ports of their own. They are stopped at the end of the test.
 pub struct Servers {
     /// Where their data and logs are.
     pub folder: PathBuf,
@@ -17,7 +17,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts both. Their ports are `ports` and up to 123 more; further settings of the stack are `variables`.
+    /// Starts Kafka and ClickHouse, and the registry if a variable says so. Their ports are `ports` and up to 123 more;
+    /// further settings of the stack are `variables`.
     pub fn start(folder: PathBuf, ports: u16, variables: &[(&'static str, &str)]) -> Self {
         let port = |own: u16| (ports + own).to_string();
         let mut settings = vec![
@@ -25,6 +26,8 @@ impl Servers {
             ("TAPEWIRE_KAFKA_CONTROLLER_PORT", port(93)),
             ("TAPEWIRE_CLICKHOUSE_HTTP_PORT", port(123)),
             ("TAPEWIRE_CLICKHOUSE_TCP_PORT", port(0)),
+            ("TAPEWIRE_REGISTRY_PORT", port(81)),
+            ("TAPEWIRE_STACK_REGISTRY", "0".to_owned()),
         ];
         settings.extend(variables.iter().map(|&(name, value)| (name, value.to_owned())));
         let brokers = format!("127.0.0.1:{}", port(92));

@@ -11,9 +11,11 @@
 //! ```
 
 mod dice;
+mod every;
 mod records;
 mod servers;
 
 pub use dice::Dice;
+pub use every::{Optional, every_record};
 pub use records::{article, at, bar, mention, symbol};
-pub use servers::{clickhouse, kafka};
+pub use servers::{clickhouse, kafka, schema_registry};

@@ -25,6 +25,11 @@ pub fn clickhouse(test: &str) -> Option<ClickHouseConfig> {
     Some(ClickHouseConfig { url, database: unique(test), ..ClickHouseConfig::default() })
 }
 
+/// The root of the API of the schema registry that `TAPEWIRE_TEST_SCHEMA_REGISTRY` names.
+pub fn schema_registry(test: &str) -> Option<String> {
+    variable("TAPEWIRE_TEST_SCHEMA_REGISTRY", test)
+}
+
 fn variable(name: &str, test: &str) -> Option<String> {
     let value = std::env::var(name).ok();
     if value.is_none() {

@@ -104,7 +104,7 @@ async fn decode_news(
 ) -> Result<(Vec<ArticleRow>, Vec<SourceRow>, Vec<Span>), ArchiveError> {
     let (mut rows, mut sources, mut spans) = (Vec::new(), BTreeMap::new(), Vec::new());
     for record in records {
-        match NewsRecord::decode(&record.payload) {
+        match record.decode() {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let mut span = record.span(OPERATION);
                 about_article(&mut span, &run, &article);
@@ -119,7 +119,7 @@ async fn decode_news(
             // The worker reads the same record and reports it, too: each stage that can't read a record sends a dead
             // letter.
             Err(error) => {
-                letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
+                letters.publish_record(record, &error.to_string()).await?;
                 record.unreadable(OPERATION);
             }
         }
@@ -141,9 +141,9 @@ fn end(spans: Vec<Span>, begun_at: Moment, acknowledged: bool) {
 async fn decode_instruments(letters: &DeadLetters, records: &[Received]) -> Result<Vec<InstrumentRow>, ArchiveError> {
     let mut rows = Vec::new();
     for record in records {
-        match InstrumentRecord::decode(&record.payload) {
+        match record.decode() {
             Ok(InstrumentRecord { body, .. }) => rows.push(InstrumentRow::new(body)),
-            Err(error) => letters.publish(&record.origin(), &error.to_string(), &record.payload).await?,
+            Err(error) => letters.publish_record(record, &error.to_string()).await?,
         }
     }
     Ok(rows)

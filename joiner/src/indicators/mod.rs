@@ -99,7 +99,7 @@ impl Stage {
         let mut sources = BTreeMap::new();
         for record in records {
             next.insert(record.partition, record.offset + 1);
-            match TapeRecord::decode(&record.payload) {
+            match record.decode() {
                 Ok(TapeRecord { run, body: Tape::Bar(bar), .. }) if bar.fault().is_none() => {
                     bars.push(((run, bar.width_s, bar.symbol.clone()), bar, record.position()));
                 }

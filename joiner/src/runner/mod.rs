@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_bus::consumer::Assigned;
-use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic};
+use tapewire_bus::{Consumer, DeadLetters, KafkaConfig, Producer, Received, Topic, Unreadable};
 use tapewire_core::record::{Scored, Tape};
-use tapewire_core::{ActionRecord, CodecError, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
+use tapewire_core::{ActionRecord, HaltRecord, Mention, Run, SentimentRecord, TapeRecord, TradeRecord};
 use tapewire_runtime::traces::Moment;
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 use tapewire_store::rows::{ActionRow, BarRow, HaltRow, MentionRow, TradeRow};
@@ -158,7 +158,7 @@ impl Runner {
             Err(reason) => {
                 // A record that was committed before is among the dead letters already.
                 if is_new {
-                    self.dead_letters.publish(&record.origin(), &reason, &record.payload).await?;
+                    self.dead_letters.publish_record(record, &reason).await?;
                     record.unreadable(spans::OPERATION);
                 }
                 None
@@ -173,26 +173,25 @@ impl Runner {
 
     /// Decodes a record and, if it is new, adds its facts to the batch. Returns the join's event, if it has one.
     fn decode(&mut self, record: &Received, is_new: bool) -> Result<Option<(Run, JoinEvent)>, String> {
-        let unreadable = |error: CodecError| error.to_string();
+        let unreadable = |error: Unreadable| error.to_string();
         match record.topic {
             Topic::Sentiment => {
-                let SentimentRecord { run, body, .. } = SentimentRecord::decode(&record.payload).map_err(unreadable)?;
+                let SentimentRecord { run, body, .. } = record.decode().map_err(unreadable)?;
                 Ok(Some(self.sentiment(run, body, record, is_new)))
             }
             Topic::Bars => {
-                let TapeRecord { run, body, .. } = TapeRecord::decode(&record.payload).map_err(unreadable)?;
+                let TapeRecord { run, body, .. } = record.decode().map_err(unreadable)?;
                 Ok(Some(self.tape(run, body, record.position(), is_new)?))
             }
             Topic::Halts => {
-                let HaltRecord { run, body: halt, .. } = HaltRecord::decode(&record.payload).map_err(unreadable)?;
+                let HaltRecord { run, body: halt, .. } = record.decode().map_err(unreadable)?;
                 if is_new {
                     self.batch.halts.push(HaltRow::new(&run, &halt));
                 }
                 Ok(Some((run, JoinEvent::Halt { offset: record.position(), halt })))
             }
             Topic::Actions => {
-                let ActionRecord { run, body: action, .. } =
-                    ActionRecord::decode(&record.payload).map_err(unreadable)?;
+                let ActionRecord { run, body: action, .. } = record.decode().map_err(unreadable)?;
                 if let Some(fault) = action.fault() {
                     return Err(format!("not a corporate action: {fault}"));
                 }
@@ -202,7 +201,7 @@ impl Runner {
                 Ok(Some((run, JoinEvent::Action { offset: record.position(), action })))
             }
             Topic::Trades => {
-                let TradeRecord { run, body, .. } = TradeRecord::decode_print(&record.payload).map_err(unreadable)?;
+                let TradeRecord { run, body, .. } = record.decode_print().map_err(unreadable)?;
                 if is_new {
                     self.batch.trades.extend(body.into_trade().map(|trade| TradeRow::new(&run, trade)));
                 }

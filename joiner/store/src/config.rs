@@ -1,13 +1,23 @@
 //! Settings of the connection to ClickHouse.
 
+use crate::StoreError;
 use crate::retention::{ColdConfig, RetentionConfig};
-use crate::{CaCertificates, StoreError};
 use clickhouse::{Client, RowOwned, RowRead};
+use hyper_tls::HttpsConnector;
+use hyper_util::client::legacy::{Client as HttpClient, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 use tapewire_core::Run;
+use tapewire_runtime::CaCertificates;
+
+/// The keep-alive of the `clickhouse` crate's own client.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// ClickHouse closes idle connections after 3 seconds.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// The connection to ClickHouse.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -98,7 +108,7 @@ impl ClickHouseConfig {
 
     /// A client without a database, with which the database can be created.
     pub(crate) fn server(&self) -> Client {
-        let client = self.ca_file.as_ref().map_or_else(Client::default, CaCertificates::client);
+        let client = self.ca_file.as_ref().map_or_else(Client::default, trusting);
         client
             .with_url(&self.url)
             .with_user(&self.user)
@@ -114,6 +124,15 @@ impl ClickHouseConfig {
         let rows = self.client().query(query).param("run", run.as_str()).fetch_all().await;
         rows.map_err(|error| StoreError::from_clickhouse(error, &self.url))
     }
+}
+
+/// A client that trusts these authorities.
+fn trusting(authorities: &CaCertificates) -> Client {
+    let mut tcp = HttpConnector::new();
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.enforce_http(false);
+    let connector = HttpsConnector::from((tcp, authorities.connector().into()));
+    Client::with_http_client(HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector))
 }
 
 #[cfg(test)]

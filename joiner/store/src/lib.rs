@@ -4,7 +4,6 @@
 
 pub mod account;
 pub mod alerts;
-pub mod authorities;
 mod columns;
 pub mod config;
 mod effects;
@@ -22,7 +21,6 @@ pub mod summary;
 mod views;
 pub mod writer;
 
-pub use authorities::CaCertificates;
 pub use config::ClickHouseConfig;
 pub use error::StoreError;
 pub use migrate::{Migrated, check_version, drop_database, installation_id, migrate, newest_version, server_time_zone};

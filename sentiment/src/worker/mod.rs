@@ -205,7 +205,7 @@ impl Collector {
         if batch.next.is_empty() {
             batch.due = Instant::now() + self.config.longest_wait;
         }
-        match NewsRecord::decode(&record.payload) {
+        match record.decode() {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let questions = mentions::questions(&run, &article, &self.companies);
                 batch.tokens += questions.iter().filter_map(Question::request).map(Request::tokens).sum::<usize>();
@@ -225,7 +225,7 @@ impl Collector {
                 }
             }
             Err(error) => {
-                self.letters.publish(&record.origin(), &error.to_string(), &record.payload).await?;
+                self.letters.publish_record(record, &error.to_string()).await?;
                 record.unreadable(traces::OPERATION);
             }
         }

@@ -1,20 +1,11 @@
 //! Certificates of authorities that may have signed a server's certificate.
 
-use hyper_tls::HttpsConnector;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use native_tls::{Certificate, TlsConnector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// The keep-alive of the `clickhouse` crate's own client.
-const KEEPALIVE: Duration = Duration::from_secs(60);
-/// ClickHouse closes idle connections after 3 seconds.
-const IDLE: Duration = Duration::from_secs(2);
 
 /// A file of certificates in PEM, read when the settings are. Certificates of the system's authorities are trusted as well.
 #[derive(Clone)]
@@ -48,14 +39,9 @@ impl CaCertificates {
         Ok(Self { file, tls })
     }
 
-    /// A client of ClickHouse that trusts these authorities.
-    pub(crate) fn client(&self) -> clickhouse::Client {
-        let mut tcp = HttpConnector::new();
-        tcp.set_keepalive(Some(KEEPALIVE));
-        tcp.enforce_http(false);
-        let connector = HttpsConnector::from((tcp, self.tls.clone().into()));
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
-        clickhouse::Client::with_http_client(client)
+    /// What connects by TLS and trusts these authorities.
+    pub fn connector(&self) -> TlsConnector {
+        self.tls.clone()
     }
 }
 
@@ -95,6 +81,8 @@ impl JsonSchema for CaCertificates {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
     use super::*;
 
     #[test]
