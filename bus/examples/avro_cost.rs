@@ -14,7 +14,7 @@ use std::time::Instant;
 use tapewire_bus::Topic;
 use tapewire_bus::avro::{header, schema};
 use tapewire_core::record::{Envelope, News, Print, Scored, SourceTrade, Tape};
-use tapewire_core::tape::TradeCounts;
+use tapewire_core::tape::BarUpdates;
 use tapewire_core::{Article, Mention, Probabilities, Run, Sentiment, Trade};
 use tapewire_testkit::{article, at, bar, mention, symbol};
 
@@ -107,7 +107,7 @@ fn samples() -> Vec<Sample> {
         sequence: 3_681_328,
         price: 114.125,
         size: 100.0,
-        counts: TradeCounts::EVERYTHING,
+        counts: BarUpdates::EVERYTHING,
         replaces: None,
         received_at: now,
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tapewire_core::instrument::Kind;
 use tapewire_core::record::{Envelope, Gap, ListedInstrument, News, Print, Scored, SourceTrade, Tape};
-use tapewire_core::tape::{ActionKind, TradeCounts};
+use tapewire_core::tape::{ActionKind, BarUpdates};
 use tapewire_core::{
     Article, Bar, CorporateAction, Halt, Instrument, Mention, Probabilities, Run, Sentiment, Symbol, Trade, Unscored,
     Watermark,
@@ -234,7 +234,7 @@ impl Maker {
     }
 
     fn trade(&mut self) -> Trade {
-        let counts = TradeCounts {
+        let counts = BarUpdates {
             open_close: self.dice.chance(50),
             high_low: self.dice.chance(50),
             // Not a trade that counts for everything, which is the default.
@@ -247,7 +247,7 @@ impl Maker {
             sequence: self.unsigned(),
             price: self.double(),
             size: self.double(),
-            counts: if self.is_set() { counts } else { TradeCounts::EVERYTHING },
+            counts: if self.is_set() { counts } else { BarUpdates::EVERYTHING },
             replaces: self.optional(Self::text),
             received_at: self.at(),
         }
