@@ -306,9 +306,9 @@ impl Consumer {
                         // The next turn of the loop returns it, after it has looked for an assignment that arrived
                         // meanwhile.
                         let payload = message.payload().unwrap_or_default().to_vec();
-                        let received = Received::new(topic, message.partition(), message.offset(), payload);
-                        let trace = Incoming::of(&message, &self.group);
-                        self.stashed.push_back(Received { trace, ..received });
+                        let mut received = Received::new(topic, message.partition(), message.offset(), payload);
+                        received.trace = Incoming::of(&message, &self.group);
+                        self.stashed.push_back(received);
                     }
                     // The library's log has reported this already.
                     Err(error) if is_broker_unreachable(&error) => {}
