@@ -181,7 +181,7 @@ class DownloadTest(unittest.TestCase):
 
 class ManifestTest(unittest.TestCase):
     def test_every_entry_is_pinned(self) -> None:
-        for service in ("kafka", "clickhouse", "axe"):
+        for service in ("kafka", "keeper", "clickhouse", "axe"):
             artifacts = downloads.load(service)
             self.assertEqual(len({a.path for a in artifacts}), len(artifacts))
             for artifact in artifacts:
@@ -196,11 +196,13 @@ class ManifestTest(unittest.TestCase):
         pinned = {a.name: a.version for service in ("kafka", "clickhouse", "axe") for a in downloads.load(service)}
         self.assertEqual(pinned[pin.CHDB], pin.CHDB_VERSION)
         self.assertEqual(pinned[pin.AXE], pin.AXE_VERSION)
-        asked = re.findall(r"<artifactId>(.*)</artifactId>\s*<version>(.*)</version>", pin.POM.read_text())
-        self.assertIn("kafka_2.13", dict(asked))
-        for name, version in asked:
-            if name != "kafka-jars":
-                self.assertEqual(pinned[name], version)
+        for service, pom in (("kafka", pin.POM), ("keeper", pin.KEEPER_POM)):
+            of_service = {a.name: a.version for a in downloads.load(service)}
+            asked = re.findall(r"<artifactId>(.*)</artifactId>\s*<version>(.*)</version>", pom.read_text())
+            self.assertGreater(len(asked), 3)
+            for name, version in asked:
+                if name != f"{service}-jars":
+                    self.assertEqual(of_service[name], version)
 
 
 class BaseUrlTest(unittest.TestCase):

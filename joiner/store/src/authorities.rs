@@ -1,5 +1,6 @@
 //! Certificates of authorities that may have signed a server's certificate.
 
+use crate::servers::{AnyServer, Servers};
 use hyper_tls::HttpsConnector;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -48,14 +49,33 @@ impl CaCertificates {
         Ok(Self { file, tls })
     }
 
-    /// A client of ClickHouse that trusts these authorities.
-    pub(crate) fn client(&self) -> clickhouse::Client {
-        let mut tcp = HttpConnector::new();
-        tcp.set_keepalive(Some(KEEPALIVE));
-        tcp.enforce_http(false);
-        let connector = HttpsConnector::from((tcp, self.tls.clone().into()));
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE).build(connector);
-        clickhouse::Client::with_http_client(client)
+    /// Connects to servers, and trusts these authorities.
+    fn connector(&self) -> HttpsConnector<HttpConnector> {
+        HttpsConnector::from((tcp(), self.tls.clone().into()))
+    }
+}
+
+fn tcp() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.enforce_http(false);
+    tcp
+}
+
+/// A client of ClickHouse that trusts the system's authorities and `more`, and asks one of `servers` if there are several.
+pub(crate) fn client(more: Option<&CaCertificates>, servers: Option<Servers>) -> clickhouse::Client {
+    let builder = || {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(IDLE);
+        builder
+    };
+    match (more, servers) {
+        (None, None) => clickhouse::Client::default(),
+        (Some(more), None) => clickhouse::Client::with_http_client(builder().build(more.connector())),
+        (more, Some(servers)) => {
+            let connector = more.map_or_else(|| HttpsConnector::new_with_connector(tcp()), CaCertificates::connector);
+            clickhouse::Client::with_http_client(builder().build(AnyServer { servers, connector }))
+        }
     }
 }
 
