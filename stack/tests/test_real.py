@@ -104,7 +104,9 @@ class RealStackTest(unittest.TestCase):
         services = [word for name in ("keeper", *servers) for word in ("--service", name)]
         self.assertEqual(self.stack("up", *services).count("started"), 3)
         for server in ("CLICKHOUSE", "CLICKHOUSE_2"):
-            replicated = "CREATE DATABASE wire ENGINE = Replicated('/clickhouse/databases/wire', '{shard}', '{replica}')"
+            replicated = (
+                "CREATE DATABASE wire ENGINE = Replicated('/clickhouse/databases/wire', '{shard}', '{replica}')"
+            )
             self.assertEqual(self.sql(replicated, server), "")
         self.sql("CREATE TABLE wire.bars (symbol String) ENGINE = ReplicatedMergeTree ORDER BY symbol")
         for number, killed in enumerate(servers):
@@ -116,7 +118,9 @@ class RealStackTest(unittest.TestCase):
                 # A server that was killed a moment ago first ends its old session with the keeper.
                 while (said := self.sql(insert, server, insert_quorum="2", insert_quorum_timeout="5000")) != "":
                     self.assertLess(time.monotonic(), deadline, said)
-            rows = [self.sql("SELECT * FROM wire.bars ORDER BY symbol", server) for server in ("CLICKHOUSE", "CLICKHOUSE_2")]
+            rows = [
+                self.sql("SELECT * FROM wire.bars ORDER BY symbol", server) for server in ("CLICKHOUSE", "CLICKHOUSE_2")
+            ]
             self.assertEqual(rows[0].count("\n"), 2 * number + 1)
             self.assertEqual(rows[0], rows[1])
         self.assertEqual(self.stack("down", *services).count("stopped"), 3)

@@ -2,9 +2,11 @@
 
 /// Variables with our prefix that are not settings: the log's filter, the folder of the shipped models, and those of
 /// the local stack, the dashboards, the training and the tests.
-pub(super) const OTHER_VARIABLES: [&str; 33] = [
+pub(super) const OTHER_VARIABLES: [&str; 37] = [
     "TAPEWIRE_BLESS",
     "TAPEWIRE_CACHE",
+    "TAPEWIRE_CLICKHOUSE_2_HTTP_PORT",
+    "TAPEWIRE_CLICKHOUSE_2_TCP_PORT",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD",
     "TAPEWIRE_CLICKHOUSE_BI_PASSWORD_FILE",
     "TAPEWIRE_CLICKHOUSE_HTTP_PORT",
@@ -17,6 +19,7 @@ pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_GRAFANA_PORT",
     "TAPEWIRE_KAFKA_CONTROLLER_PORT",
     "TAPEWIRE_KAFKA_PORT",
+    "TAPEWIRE_KEEPER_PORT",
     "TAPEWIRE_LABELLED_DATA",
     "TAPEWIRE_LOG",
     "TAPEWIRE_MARTS_DATABASE",
@@ -27,6 +30,7 @@ pub(super) const OTHER_VARIABLES: [&str; 33] = [
     "TAPEWIRE_PROMETHEUS_PORT",
     "TAPEWIRE_REAL_DATA",
     "TAPEWIRE_STACK_DIR",
+    "TAPEWIRE_STACK_REPLICAS",
     "TAPEWIRE_STACK_TLS",
     "TAPEWIRE_SUPERSET_HOME",
     "TAPEWIRE_SUPERSET_PASSWORD",

@@ -35,7 +35,7 @@ pub fn copies(config: &ClickHouseConfig) -> BoxFuture<'_, Result<Copies, StoreEr
 /// Creates the database where it is missing, on every server; returns whether it is replicated.
 ///
 /// # Errors
-/// [`StoreError::NotReplicated`]; otherwise the [errors of queries](StoreError#errors-of-queries).
+/// As [`is_replicated`].
 pub(crate) async fn create_database(config: &ClickHouseConfig) -> Result<bool, StoreError> {
     let name = config.database.replace(['`', '\''], "");
     let engine = match config.replicas.is_empty() {
@@ -47,6 +47,9 @@ pub(crate) async fn create_database(config: &ClickHouseConfig) -> Result<bool, S
     for place in 0..config.urls().count() {
         let server = config.only(place);
         server.server().query(&create).execute().await.map_err(|error| server.failed(error))?;
+        if !config.replicas.is_empty() && !is_replicated(&server).await? {
+            return Err(StoreError::NotReplicated { url: server.url, database: server.database });
+        }
     }
     is_replicated(config).await
 }

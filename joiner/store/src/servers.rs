@@ -89,7 +89,6 @@ impl Service<Uri> for AnyServer {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::ClickHouseConfig;
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
