@@ -1,10 +1,10 @@
 """Makes replicated tables work in the libchdb.so of downloads.json, for tests with two servers.
 
-The library holds all of ClickHouse, but starts it as clickhouse-local does, which leaves four things of a server out: its
-address for the other servers and their credentials, the HTTP handler that sends them parts of tables, the permission for
-replicated DDL, and the threads that a replicated database makes its tables with. Nothing in SQL or in the
-configuration adds them. So they are added in memory, at addresses of this one build: what is there is compared first,
-and another build is refused. A ClickHouse of one's own needs none of this.
+The library holds all of ClickHouse, but starts it as clickhouse-local does, which leaves four things of a server out:
+its address for the other servers and their credentials, the HTTP handler that sends them parts of tables, the
+permission for replicated DDL, and the threads that a replicated database makes its tables with. Nothing in SQL or in
+the configuration adds them. So they are added in memory, at addresses of this one build: what is there is compared
+first, and another build is refused. A ClickHouse of one's own needs none of this.
 """
 
 import ctypes
@@ -38,8 +38,8 @@ _values = ctypes.create_string_buffer(256)
 
 
 def enable(library: ctypes.CDLL, host: str, port: int) -> None:
-    """Before ClickHouse is started. The first address in its configuration is for clients, and `host`, the second, for other
-    servers, on the HTTP port `port`. Raises ValueError for another build.
+    """Before ClickHouse is started. The first address in its configuration is for clients, and `host`, the second, for
+    other servers, on the HTTP port `port`. Raises ValueError for another build.
     """
     base = _address(library.chdb_query_cmdline) - ENTRY
     _prepare_values(host, port)
@@ -56,8 +56,8 @@ def enable(library: ctypes.CDLL, host: str, port: int) -> None:
 
 
 def _prepare_values(host: str, port: int) -> None:
-    """Host, port and scheme as ContextSharedPart has them; then credentials: no user, no password, and a list of who may
-    ask, which has one entry without a name."""
+    """Host, port and scheme as ContextSharedPart has them; then credentials: no user, no password, and a list of who
+    may ask, which has one entry without a name."""
     at = ctypes.addressof(_values)
     allowed, entry = 0x40 + 48, 0x80
     for offset, value in (
@@ -91,7 +91,7 @@ def _set_address() -> bytes:
 
 
 def _choose_handler(at: int) -> bytes:
-    """The handler for clients where it is asked for the first time, then that for servers. The last byte is the memory."""
+    """The handler for clients where it is asked for the first time, then that for servers. The last byte remembers."""
     code = b"\x80\x3d" + struct.pack("<i", 7 + 6 + 5) + b"\0"  # cmp byte [memory], 0
     code += b"\xc6\x05" + struct.pack("<i", 6 + 5) + b"\1"  # mov byte [memory], 1
     code += _jump_if_equal(at + len(code), FOR_CLIENTS)

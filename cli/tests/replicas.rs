@@ -1,5 +1,5 @@
-//! kill -9 of each of two ClickHouse servers in the middle of a replay, and a restart: both have the rows of an undisturbed
-//! replay on one server, row for row. With one server away, commands read from the other.
+//! kill -9 of each of two ClickHouse servers in the middle of a replay, and a restart: both have the rows of an
+//! undisturbed replay on one server, row for row. With one server away, commands read from the other.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;

@@ -62,7 +62,8 @@ fn tcp() -> HttpConnector {
     tcp
 }
 
-/// A client of ClickHouse that trusts the system's authorities and `more`, and asks one of `servers` if there are several.
+/// A client of ClickHouse that trusts the system's authorities and `more`, and asks one of `servers` if there are
+/// several.
 pub(crate) fn client(more: Option<&CaCertificates>, servers: Option<Servers>) -> clickhouse::Client {
     let builder = || {
         let mut builder = Client::builder(TokioExecutor::new());

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tapewire_core::Run;
 
-/// How long a server waits until all others have a row, in milliseconds: less than [`crate::Writer`] waits for an answer.
+/// How long a server waits until all others have a row, in milliseconds: less than [`crate::Writer`] waits for an
+/// answer.
 const QUORUM_TIMEOUT_MS: &str = "60000";
 
 /// The connection to ClickHouse.
@@ -22,8 +23,9 @@ pub struct ClickHouseConfig {
     /// URL of the HTTP interface: `http://host:8123`, or with TLS `https://host:8443`.
     #[serde(deserialize_with = "http_url")]
     pub url: String,
-    /// Addresses of further servers with the same tables: `migrate` then creates a database whose tables are replicated.
-    /// A row counts as written when all servers have it. Whichever answers is asked. docs/running.md has the set-up.
+    /// Addresses of further servers with the same tables: `migrate` then creates a database whose tables are
+    /// replicated. A row counts as written when all servers have it. Whichever answers is asked. docs/running.md has
+    /// the set-up.
     #[serde(deserialize_with = "http_urls")]
     pub replicas: Vec<String>,
     /// Database of all tables. `tapewire migrate` creates it.
@@ -134,8 +136,8 @@ impl ClickHouseConfig {
         self.current.store(place, Ordering::Relaxed);
     }
 
-    /// Says that the server at `place` does not answer: if it is still the one that is asked, and there are others, the next
-    /// request goes to another.
+    /// Says that the server at `place` does not answer: if it is still the one that is asked, and there are others, the
+    /// next request goes to another.
     pub fn leave(&self, place: usize) {
         self.servers().go_on(place, place + 1, "it is silent");
     }

@@ -69,8 +69,8 @@ pub enum StoreError {
     },
     /// The settings name several servers, and the database is on one alone.
     #[error(
-        "clickhouse.replicas names further servers, but database {database} at {url} is not replicated; docs/running.md says \
-         how a database on one server becomes one on several"
+        "clickhouse.replicas names further servers, but database {database} at {url} is not replicated; docs/running.md \
+         says how a database on one server becomes one on several"
     )]
     NotReplicated {
         /// Address of the server that was asked.

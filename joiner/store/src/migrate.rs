@@ -211,8 +211,9 @@ impl Schema {
         Ok(())
     }
 
-    /// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not within
-    /// an hour after the migration was recorded, because another process that is still applying it needs them for its renames.
+    /// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not
+    /// within an hour after the migration was recorded, because another process that is still applying it needs them
+    /// for its renames.
     async fn drop_empty_leftovers(&self) -> clickhouse::error::Result<()> {
         for (table, version) in LEFTOVERS {
             let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";
@@ -228,8 +229,8 @@ async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error
     Ok(applied(client).await?.iter().any(|row| row.version == migration.version))
 }
 
-/// The id is the table's own, by which ClickHouse knows it on every server: two processes that migrate at once write the
-/// same one.
+/// The id is the table's own, by which ClickHouse knows it on every server: two processes that migrate at once write
+/// the same one.
 async fn create_installation_id(client: &Client) -> clickhouse::error::Result<()> {
     if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
         let insert = "INSERT INTO installation (id) SELECT uuid FROM system.tables

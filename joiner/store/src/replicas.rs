@@ -1,5 +1,5 @@
-//! A database whose tables several servers have: ClickHouse's engine `Replicated`, which carries out every change of the
-//! schema on all of them, with tables of the engines `Replicated...MergeTree`.
+//! A database whose tables several servers have: ClickHouse's engine `Replicated`, which carries out every change of
+//! the schema on all of them, with tables of the engines `Replicated...MergeTree`.
 //!
 //! The migrations are those of a plain database. What is different follows from their text, here.
 
@@ -72,12 +72,12 @@ pub(crate) async fn is_replicated(config: &ClickHouseConfig) -> Result<bool, Sto
 
 /// The statements that do in a replicated database what a migration's statement does in a plain one.
 ///
-/// A table keeps as many fingerprints of batches as its migration says, and none if it says nothing, so that a repeated batch
-/// is dropped where it is in a plain database.
+/// A table keeps as many fingerprints of batches as its migration says, and none if it says nothing, so that a repeated
+/// batch is dropped where it is in a plain database.
 pub(crate) fn replicated(statement: &str) -> Vec<String> {
     if let Some(renames) = statement.strip_prefix("RENAME TABLE ") {
-        // Such a database renames one table with each statement. That a name is unused in between harms nobody: no replicated
-        // database is older than the migrations with two renames.
+        // Such a database renames one table with each statement. That a name is unused in between harms nobody: no
+        // replicated database is older than the migrations with two renames.
         return renames.split(',').map(|rename| format!("RENAME TABLE {}", rename.trim())).collect();
     }
     if !statement.starts_with("CREATE TABLE ") {

@@ -93,8 +93,9 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    /// Answers each request with its body.
-    fn serve(listener: TcpListener, body: &'static str) -> String {
+    /// Answers each request with this text.
+    fn serve(body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for connection in listener.incoming() {
@@ -107,24 +108,20 @@ mod tests {
         url
     }
 
-    fn local() -> TcpListener {
-        TcpListener::bind("127.0.0.1:0").unwrap()
-    }
-
-    /// An address at which nobody listens.
-    fn nobody() -> String {
-        format!("http://{}", local().local_addr().unwrap())
-    }
+    /// Addresses at which nobody listens.
+    const NOBODY: [&str; 2] = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
 
     async fn answer(config: &ClickHouseConfig) -> Result<String, clickhouse::error::Error> {
-        let bytes = config.client().query("SELECT 1").fetch_bytes("TSV")?.collect().await?;
+        let client = config.client().with_compression(clickhouse::Compression::None);
+        let bytes = client.query("SELECT 1").fetch_bytes("TSV")?.collect().await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     #[tokio::test]
     async fn a_server_that_cannot_be_reached_is_left_by_all_clones_and_is_not_tried_first_again() {
-        let second = serve(local(), "second");
-        let config = ClickHouseConfig { url: nobody(), replicas: vec![second.clone()], ..ClickHouseConfig::default() };
+        let second = serve("second");
+        let config =
+            ClickHouseConfig { url: NOBODY[0].into(), replicas: vec![second.clone()], ..ClickHouseConfig::default() };
         let clone = config.clone();
         assert_eq!((config.place(), config.asked()), (0, config.url.as_str()));
         assert_eq!(answer(&config).await.unwrap(), "second");
@@ -137,8 +134,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_silent_is_left_once_however_many_requests_it_keeps_waiting() {
-        let replicas = vec![serve(local(), "second"), serve(local(), "third")];
-        let config = ClickHouseConfig { url: serve(local(), "first"), replicas, ..ClickHouseConfig::default() };
+        let replicas = vec![serve("second"), serve("third")];
+        let config = ClickHouseConfig { url: serve("first"), replicas, ..ClickHouseConfig::default() };
         assert_eq!(answer(&config).await.unwrap(), "first");
         config.leave(0);
         config.leave(0);
@@ -150,7 +147,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_server_that_does_not_answer_is_named() {
-        let config = ClickHouseConfig { url: nobody(), replicas: vec![nobody()], ..ClickHouseConfig::default() };
+        let [url, second] = NOBODY.map(str::to_owned);
+        let config = ClickHouseConfig { url, replicas: vec![second], ..ClickHouseConfig::default() };
         let error = config.failed(answer(&config).await.unwrap_err());
         let text = error.to_string();
         assert!(error.is_retryable() && text.contains("does not answer"), "{text}");

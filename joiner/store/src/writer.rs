@@ -69,7 +69,8 @@ impl Writer {
                     return Ok(());
                 }
                 Err(error) => {
-                    // A server that can't be reached is left when another connection is made; one that is silent is not.
+                    // A server that can't be reached is left when another connection is made; one that is silent is
+                    // not.
                     if matches!(error, clickhouse::error::Error::TimedOut) {
                         self.config.leave(place);
                     }

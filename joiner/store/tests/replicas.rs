@@ -1,5 +1,5 @@
-//! Tables that two ClickHouse servers have, one of which is killed now and then. The servers and their keeper are this test's
-//! own; it needs `TAPEWIRE_CLICKHOUSE_URL` only to know that servers are wanted.
+//! Tables that two ClickHouse servers have, one of which is killed now and then. The servers and their keeper are this
+//! test's own; it needs `TAPEWIRE_CLICKHOUSE_URL` only to know that servers are wanted.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -282,8 +282,8 @@ async fn replaced(servers: &Servers) {
     drop_database(&config).await.unwrap();
 }
 
-/// While one server is away, rows can be read, and none counts as written; when it is back, those that waited are written
-/// once. Each of the servers is away in turn.
+/// While one server is away, rows can be read, and none counts as written; when it is back, those that waited are
+/// written once. Each of the servers is away in turn.
 async fn one_away(servers: &Servers) {
     let all = config("one_away", ONE);
     migrate(&all).await.unwrap();
