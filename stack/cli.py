@@ -12,14 +12,16 @@ from contextlib import contextmanager
 
 from stack import settings as stack_settings
 from stack import tls
-from stack.clickhouse import ClickHouse
-from stack.errors import UNREACHABLE, StackError
+from stack.clickhouse import ClickHouse, SecondClickHouse
+from stack.errors import UNREACHABLE, USAGE, StackError
 from stack.kafka import TOOLS, Kafka
+from stack.keeper import Keeper
 from stack.registry import SchemaRegistry
 from stack.service import Service
 from stack.settings import HOST, Settings
 
-SERVICES = {service.name: service for service in (Kafka, ClickHouse, SchemaRegistry)}
+SERVICES = {service.name: service for service in (Keeper, Kafka, ClickHouse, SecondClickHouse, SchemaRegistry)}
+OF_REPLICAS = (Keeper.name, SecondClickHouse.name)
 INTERRUPTED = 130
 
 
@@ -27,6 +29,8 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = stack_settings.from_environment()
+        if not settings.replicas and any(name in OF_REPLICAS for name in options.service or []):
+            raise StackError(f"{' and '.join(OF_REPLICAS)} are there with TAPEWIRE_STACK_REPLICAS=1 only", USAGE)
         services = _chosen([service(settings) for service in SERVICES.values()], options)
         return options.command(services, settings, options)
     except StackError as error:
@@ -52,7 +56,10 @@ def up(services: list[Service], settings: Settings, _: argparse.Namespace) -> in
 
     with _alone(settings):
         tls.prepare(settings)
-        return _for_each(services, bring_up)
+        # ClickHouse needs its keeper, here and when it is stopped.
+        first = [service for service in services if service.name == Keeper.name]
+        others = [service for service in services if service not in first]
+        return _for_each(first, bring_up) or _for_each(others, bring_up)
 
 
 def down(services: list[Service], settings: Settings, _: argparse.Namespace) -> int:
@@ -60,7 +67,9 @@ def down(services: list[Service], settings: Settings, _: argparse.Namespace) -> 
         print(f"{service.name}: {'stopped' if service.down() else 'was not running'}", flush=True)
 
     with _alone(settings):
-        return _for_each(services, stop)
+        last = [service for service in services if service.name == Keeper.name]
+        others = [service for service in services if service not in last]
+        return max(_for_each(others, stop), _for_each(last, stop))
 
 
 def kill(services: list[Service], settings: Settings, _: argparse.Namespace) -> int:
@@ -99,6 +108,8 @@ def _whereabouts(service: Service) -> str:
 
 def _for_each(services: list[Service], action: Callable[[Service], None]) -> int:
     """Acts on all services at once; one that fails does not stop the others."""
+    if not services:
+        return 0
 
     def attempt(service: Service) -> int:
         try:

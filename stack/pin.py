@@ -1,6 +1,7 @@
 """Rewrites downloads.json: `python3 -m stack.pin` (needs Maven).
 
-Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
+Kafka's and the keeper's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml and
+config/keeper-pom.xml.
 Change versions there or in the packages below, run this, read the difference, commit it.
 """
 
@@ -23,14 +24,16 @@ AXE_MEMBER = "package/axe.min.js"
 REGISTRY = "apicurio-registry-app"
 # The newest whose program runs on Java 17.
 REGISTRY_VERSION = "3.0.9"
-POM = Path(__file__).parent / "config" / "kafka-pom.xml"
+CONFIG = Path(__file__).parent / "config"
+POM = CONFIG / "kafka-pom.xml"
+KEEPER_POM = CONFIG / "keeper-pom.xml"
 
 
-def kafka_jars(scratch: Path) -> list[dict]:
+def jars_of(pom: Path, scratch: Path) -> list[dict]:
     """One entry for each jar; Maven lays the copied files out as its repository does."""
     subprocess.run(
         [
-            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"),
+            *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"),
             *("-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={scratch}"),
         ],
         check=True,
@@ -78,9 +81,11 @@ def digest(file: Path) -> dict:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as jars, tempfile.TemporaryDirectory() as packages:
+    folder = tempfile.TemporaryDirectory
+    with folder() as jars, folder() as keeper, folder() as packages:
         manifest = {
-            "kafka": kafka_jars(Path(jars)),
+            "kafka": jars_of(POM, Path(jars)),
+            "keeper": jars_of(KEEPER_POM, Path(keeper)),
             "clickhouse": [npm_file(CHDB, CHDB_VERSION, CHDB_MEMBER, Path(packages))],
             "registry": [maven_file("io/apicurio", REGISTRY, REGISTRY_VERSION, "-all.tar.gz", Path(packages))],
             "axe": [npm_file(AXE, AXE_VERSION, AXE_MEMBER, Path(packages))],
