@@ -14,8 +14,8 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True)
 class Settings:
     """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, whether
-    clients need TLS and a password, whether there is a schema registry, and whether there are two ClickHouse servers and
-    a keeper."""
+    clients need TLS and a password, whether there is a schema registry, and whether there are two ClickHouse servers
+    and a keeper."""
 
     folder: Path
     cache: Path
