@@ -34,8 +34,8 @@ class Settings:
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, the TAPEWIRE_STACK_* choices of 0 or 1,
-    and the TAPEWIRE_*_PORT variables."""
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS, TAPEWIRE_STACK_REGISTRY,
+    TAPEWIRE_STACK_REPLICAS and the TAPEWIRE_*_PORT variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),

@@ -108,7 +108,8 @@ impl Maker {
 
     /// In whole microseconds, as records have it.
     fn at(&mut self) -> Timestamp {
-        let (first, last) = (Timestamp::MIN.as_microsecond() + 1, Timestamp::MAX.as_microsecond());
+        // The crate reads no microseconds of its last second.
+        let (first, last) = (Timestamp::MIN.as_microsecond() + 1, Timestamp::MAX.as_second() * 1_000_000);
         let any = first + (self.dice.roll() % last.abs_diff(first)).cast_signed();
         let of = [first, last, 0, -1, 1_700_000_000_123_456, Watermark::END.as_microsecond(), any];
         Timestamp::from_microsecond(self.dice.of(&of)).expect("it is between the first and the last")
