@@ -98,8 +98,8 @@ fn record(own: &Record, json: &Map<String, Value>, out: &mut Vec<u8>) -> Result<
         let unknown = json.keys().find(is_unknown).map_or("", String::as_str);
         return Err(Mismatch::new("the schema has no such field").within(unknown));
     }
-    match own.tagged && present != 1 {
-        true => Err(Mismatch::new(format!("it has {present} fields where one says what it is"))),
+    match own.tagged && (present != 1 || json.values().all(Value::is_null)) {
+        true => Err(Mismatch::new(format!("it has {present} fields where one that is not null says what it is"))),
         false => Ok(()),
     }
 }
@@ -171,6 +171,19 @@ mod tests {
         assert_eq!(days_since_1970("2020-08-31"), Some(18_505));
         for other in ["2020-8-31", "2020-08-31T00:00:00", "20200831", "2020-02-30", ""] {
             assert_eq!(days_since_1970(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_field_of_a_tagged_record_says_what_it_is() {
+        let schema = r#"{"type":"record","name":"R","tagged":true,"fields":[
+            {"name":"a","type":["null","long"],"default":null},{"name":"b","type":["null","long"],"default":null}]}"#;
+        let shape = Shape::parse(schema).unwrap();
+        let write = |json| value(&shape, &json, &mut Vec::new());
+        assert_eq!(write(json!({"b": 1})), Ok(()));
+        for (wrong, count) in [(json!({}), 0), (json!({"a": null}), 1), (json!({"a": 1, "b": null}), 2)] {
+            let said = format!("it has {count} fields where one that is not null says what it is");
+            assert_eq!(write(wrong).unwrap_err().text(), said);
         }
     }
 
