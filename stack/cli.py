@@ -12,16 +12,14 @@ from contextlib import contextmanager
 
 from stack import settings as stack_settings
 from stack import tls
-from stack.clickhouse import ClickHouse, SecondClickHouse
-from stack.errors import UNREACHABLE, USAGE, StackError
+from stack.clickhouse import ClickHouse
+from stack.errors import UNREACHABLE, StackError
 from stack.kafka import TOOLS, Kafka
-from stack.keeper import Keeper
 from stack.registry import SchemaRegistry
 from stack.service import Service
 from stack.settings import HOST, Settings
 
-SERVICES = {service.name: service for service in (Keeper, Kafka, ClickHouse, SecondClickHouse, SchemaRegistry)}
-OF_REPLICAS = (Keeper.name, SecondClickHouse.name)
+SERVICES = {service.name: service for service in (Kafka, ClickHouse, SchemaRegistry)}
 INTERRUPTED = 130
 
 
@@ -29,8 +27,6 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = stack_settings.from_environment()
-        if not settings.replicas and any(name in OF_REPLICAS for name in options.service or []):
-            raise StackError(f"{' and '.join(OF_REPLICAS)} are there with TAPEWIRE_STACK_REPLICAS=1 only", USAGE)
         services = _chosen([service(settings) for service in SERVICES.values()], options)
         return options.command(services, settings, options)
     except StackError as error:
@@ -56,10 +52,7 @@ def up(services: list[Service], settings: Settings, _: argparse.Namespace) -> in
 
     with _alone(settings):
         tls.prepare(settings)
-        # ClickHouse needs its keeper, here and when it is stopped.
-        first = [service for service in services if service.name == Keeper.name]
-        others = [service for service in services if service not in first]
-        return _for_each(first, bring_up) or _for_each(others, bring_up)
+        return _for_each(services, bring_up)
 
 
 def down(services: list[Service], settings: Settings, _: argparse.Namespace) -> int:
@@ -67,9 +60,7 @@ def down(services: list[Service], settings: Settings, _: argparse.Namespace) -> 
         print(f"{service.name}: {'stopped' if service.down() else 'was not running'}", flush=True)
 
     with _alone(settings):
-        last = [service for service in services if service.name == Keeper.name]
-        others = [service for service in services if service not in last]
-        return max(_for_each(others, stop), _for_each(last, stop))
+        return _for_each(services, stop)
 
 
 def kill(services: list[Service], settings: Settings, _: argparse.Namespace) -> int:
@@ -108,8 +99,6 @@ def _whereabouts(service: Service) -> str:
 
 def _for_each(services: list[Service], action: Callable[[Service], None]) -> int:
     """Acts on all services at once; one that fails does not stop the others."""
-    if not services:
-        return 0
 
     def attempt(service: Service) -> int:
         try:

@@ -6,7 +6,6 @@ import secrets
 import ssl
 import string
 import sys
-import threading
 import urllib.request
 import uuid
 from pathlib import Path
@@ -18,38 +17,24 @@ from stack.service import Service
 from stack.settings import HOST, Settings
 
 CONFIG = Path(__file__).parent / "config"
-NAME = "clickhouse"
 SERVER = Path(__file__).parent / "clickhouse_server.py"
 PROBE_SECONDS = 5
 # With TLS, where the server listens for the proxy that ends TLS, and where the proxy's connections come from.
 INNER_HOST = "127.0.0.2"
-# Where a server of several listens for the others.
-PEER_HOST = "127.0.0.3"
-# Two servers are started at once.
-FIRST_START = threading.Lock()
-
-
-class Xml(str):
-    """Text that is XML already."""
 
 
 class ClickHouse(Service):
-    name = NAME
+    name = "clickhouse"
     client_port = "TAPEWIRE_CLICKHOUSE_HTTP_PORT"
-    replica = "one"
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.ports = self.ports_in(settings)
-        # Both servers have the same users.
-        self.bi_password = settings.folder / NAME / "bi.password"
-        self.tls = tls.Tls(settings) if settings.tls else None
-
-    def ports_in(self, settings: Settings) -> dict[str, int]:
-        return {
+        self.ports = {
             "TAPEWIRE_CLICKHOUSE_HTTP_PORT": settings.clickhouse_http_port,
             "TAPEWIRE_CLICKHOUSE_TCP_PORT": settings.clickhouse_tcp_port,
         }
+        self.bi_password = self.folder / "bi.password"
+        self.tls = tls.Tls(settings) if settings.tls else None
 
     @property
     def lock(self) -> Path:
@@ -58,9 +43,8 @@ class ClickHouse(Service):
     def prepare(self) -> list[str]:
         if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
             raise StackError("clickhouse: its library is for Linux on x86_64 only; use the container set-up here")
-        library = downloads.obtain(downloads.load(NAME), self.settings.cache)[0]
+        library = downloads.obtain(downloads.load(self.name), self.settings.cache)[0]
         self._declare_databases()
-        http_port, tcp_port = self.ports.values()
         users = self.folder / "users.xml"
         config = self.folder / "clickhouse.xml"
         _fill(
@@ -77,22 +61,19 @@ class ClickHouse(Service):
             CONFIG / "clickhouse.xml",
             config,
             data=self.data,
-            backups=self.settings.folder / NAME / "backups",
+            backups=self.folder / "backups",
             cold=self.folder / "cold",
             users=users,
             log=self.log,
             host=INNER_HOST if self.tls else HOST,
-            http_port=http_port,
-            tcp_port=tcp_port,
-            replication=self._replication(),
+            http_port=self.settings.clickhouse_http_port,
+            tcp_port=self.settings.clickhouse_tcp_port,
         )
         # Inside the library, the server takes its time zone from the environment and not from the configuration.
         zone = f"TZ={self.settings.clickhouse_zone}"
         command = ["env", zone, sys.executable, str(SERVER), str(library), str(config)]
         if self.tls:
-            command += ["tls", HOST, INNER_HOST, str(http_port), str(self.tls.server)]
-        if self.settings.replicas:
-            command += ["replica", PEER_HOST, str(http_port)]
+            command += [HOST, INNER_HOST, str(self.settings.clickhouse_http_port), str(self.tls.server)]
         return command
 
     def probe(self, port: int) -> None:
@@ -114,14 +95,6 @@ class ClickHouse(Service):
             }
         return found
 
-    def _replication(self) -> Xml:
-        """The part of the configuration by which this server is one of several."""
-        if not self.settings.replicas:
-            return Xml()
-        template = string.Template((CONFIG / "clickhouse-replica.xml").read_text())
-        own = {"peer_host": PEER_HOST, "host": HOST, "keeper_port": self.settings.keeper_port, "replica": self.replica}
-        return Xml(template.substitute(own))
-
     def _declare_databases(self) -> None:
         """Declares `default` and `system` as Atomic, in the form ClickHouse stores it.
 
@@ -139,10 +112,8 @@ class ClickHouse(Service):
 
     def _bi_password(self) -> str:
         """Password of the read-only user, generated at the first start."""
-        with FIRST_START:
-            self.bi_password.parent.mkdir(parents=True, exist_ok=True)
-            if not self.bi_password.exists():
-                tls.write_secret(self.bi_password, secrets.token_hex(24))
+        if not self.bi_password.exists():
+            tls.write_secret(self.bi_password, secrets.token_hex(24))
         return self.bi_password.read_text().strip()
 
     def _get(self, port: int, path: str) -> str:
@@ -163,31 +134,9 @@ class ClickHouse(Service):
             return response.read().decode(errors="replace").strip()
 
 
-class SecondClickHouse(ClickHouse):
-    """The other server of a stack with replicas."""
-
-    name = "clickhouse-2"
-    client_port = "TAPEWIRE_CLICKHOUSE_2_HTTP_PORT"
-    replica = "two"
-
-    @property
-    def wanted(self) -> bool:
-        return self.settings.replicas
-
-    def ports_in(self, settings: Settings) -> dict[str, int]:
-        return {
-            "TAPEWIRE_CLICKHOUSE_2_HTTP_PORT": settings.clickhouse_2_http_port,
-            "TAPEWIRE_CLICKHOUSE_2_TCP_PORT": settings.clickhouse_2_tcp_port,
-        }
-
-    def environment(self) -> dict[str, str]:
-        return {"TAPEWIRE_CLICKHOUSE_REPLICAS": f"http://{HOST}:{self.port}"}
-
-
 def _fill(template: Path, target: Path, **values: object) -> None:
     text = string.Template(template.read_text())
-    as_xml = {key: value if isinstance(value, Xml) else escape(str(value)) for key, value in values.items()}
-    target.write_text(text.substitute(as_xml))
+    target.write_text(text.substitute({key: escape(str(value)) for key, value in values.items()}))
     target.chmod(0o600)
 
 

@@ -1,16 +1,14 @@
 """Runs libchdb.so, which holds all of ClickHouse, as a server in this process.
 
-Usage: python3 clickhouse_server.py LIBCHDB CONFIG_XML [tls HOST INNER_HOST PORT PEM | replica PEER_HOST PORT]
+Usage: python3 clickhouse_server.py LIBCHDB CONFIG_XML [HOST INNER_HOST PORT PEM]
 
 The servers are started by SQL, and the last query reads a pipe that stays empty, so
 the call lasts until the pipe is closed. SIGTERM or SIGINT closes it: ClickHouse then
 finishes and unlocks its data as any of its programs does.
 
-The library can't serve HTTPS, which a ClickHouse of one's own does by itself. With `tls` and PEM, a key and its
+The library can't serve HTTPS, which a ClickHouse of one's own does by itself. With HOST and PEM, a key and its
 certificate, this process decrypts HTTPS at HOST:PORT and forwards it to ClickHouse's HTTP at INNER_HOST:PORT, from the
 address INNER_HOST.
-
-With `replica` the server has replicated tables: replicated_tables.py.
 """
 
 import asyncio
@@ -22,11 +20,6 @@ import socket
 import ssl
 import sys
 import threading
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from stack import replicated_tables
 
 HTTP = "SYSTEM START LISTEN HTTP; "
 NATIVE = "SYSTEM START LISTEN TCP; "
@@ -34,11 +27,9 @@ SERVE = "SELECT count() FROM file('stdin', 'LineAsString', 'line String') FORMAT
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
-def run_clickhouse(library: str, arguments: list[str], peer: tuple[str, int] | None) -> str | None:
+def run_clickhouse(library: str, arguments: list[str]) -> str | None:
     """Blocks until ClickHouse ends; returns its error message, or None for a clean end."""
     chdb = ctypes.CDLL(library, mode=os.RTLD_NOW | os.RTLD_GLOBAL)
-    if peer:
-        replicated_tables.enable(chdb, *peer)
     chdb.chdb_query_cmdline.restype = ctypes.c_void_p
     chdb.chdb_result_error.restype = ctypes.c_char_p
     chdb.chdb_result_error.argtypes = [ctypes.c_void_p]
@@ -76,18 +67,16 @@ async def terminate_tls(outer: socket.socket, inner_host: str, pem: str) -> None
 
 
 def main() -> int:
-    library, config, *more = sys.argv[1:]
-    kind, values = (more[0], more[1:]) if more else ("", [])
+    library, config, *tls = sys.argv[1:]
     # ClickHouse's own protocol would not be encrypted.
-    queries = HTTP + SERVE if kind == "tls" else HTTP + NATIVE + SERVE
-    peer = (values[0], int(values[1])) if kind == "replica" else None
+    queries = HTTP + SERVE if tls else HTTP + NATIVE + SERVE
     # Blocked before any thread exists, so that only sigwait below ever takes them.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     stdin_read, stdin_write = os.pipe()
     os.dup2(stdin_read, 0)
     os.close(stdin_read)
-    if kind == "tls":
-        host, inner_host, port, pem = values
+    if tls:
+        host, inner_host, port, pem = tls
         outer = socket.create_server((host, int(port)))
         threading.Thread(target=lambda: asyncio.run(terminate_tls(outer, inner_host, pem)), daemon=True).start()
 
@@ -95,9 +84,8 @@ def main() -> int:
 
     def serve() -> None:
         try:
-            arguments = ["clickhouse", f"--config-file={config}", f"--query={queries}"]
-            outcome.append(run_clickhouse(library, arguments, peer))
-        except (OSError, ValueError) as error:
+            outcome.append(run_clickhouse(library, ["clickhouse", f"--config-file={config}", f"--query={queries}"]))
+        except OSError as error:
             outcome.append(str(error))
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,7 +1,6 @@
 """Rewrites downloads.json: `python3 -m stack.pin` (needs Maven).
 
-Kafka's and the keeper's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml and
-config/keeper-pom.xml.
+Kafka's jars are the runtime dependencies that Maven resolves for config/kafka-pom.xml.
 Change versions there or in the packages below, run this, read the difference, commit it.
 """
 
@@ -24,16 +23,14 @@ AXE_MEMBER = "package/axe.min.js"
 REGISTRY = "apicurio-registry-app"
 # The newest whose program runs on Java 17.
 REGISTRY_VERSION = "3.0.9"
-CONFIG = Path(__file__).parent / "config"
-POM = CONFIG / "kafka-pom.xml"
-KEEPER_POM = CONFIG / "keeper-pom.xml"
+POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 
 
-def jars_of(pom: Path, scratch: Path) -> list[dict]:
+def kafka_jars(scratch: Path) -> list[dict]:
     """One entry for each jar; Maven lays the copied files out as its repository does."""
     subprocess.run(
         [
-            *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"),
+            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"),
             *("-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={scratch}"),
         ],
         check=True,
@@ -81,11 +78,9 @@ def digest(file: Path) -> dict:
 
 
 def main() -> None:
-    folder = tempfile.TemporaryDirectory
-    with folder() as jars, folder() as keeper, folder() as packages:
+    with tempfile.TemporaryDirectory() as jars, tempfile.TemporaryDirectory() as packages:
         manifest = {
-            "kafka": jars_of(POM, Path(jars)),
-            "keeper": jars_of(KEEPER_POM, Path(keeper)),
+            "kafka": kafka_jars(Path(jars)),
             "clickhouse": [npm_file(CHDB, CHDB_VERSION, CHDB_MEMBER, Path(packages))],
             "registry": [maven_file("io/apicurio", REGISTRY, REGISTRY_VERSION, "-all.tar.gz", Path(packages))],
             "axe": [npm_file(AXE, AXE_VERSION, AXE_MEMBER, Path(packages))],

@@ -14,8 +14,7 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True)
 class Settings:
     """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, whether
-    clients need TLS and a password, whether there is a schema registry, and whether there are two ClickHouse servers
-    and a keeper."""
+    clients need TLS and a password, and whether there is a schema registry."""
 
     folder: Path
     cache: Path
@@ -24,18 +23,14 @@ class Settings:
     clickhouse_http_port: int = 18123
     clickhouse_tcp_port: int = 19000
     registry_port: int = 18081
-    clickhouse_2_http_port: int = 18124
-    clickhouse_2_tcp_port: int = 19001
-    keeper_port: int = 19181
     clickhouse_zone: str = "UTC"
     tls: bool = False
     registry: bool = False
-    replicas: bool = False
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
-    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS, TAPEWIRE_STACK_REGISTRY,
-    TAPEWIRE_STACK_REPLICAS and the TAPEWIRE_*_PORT variables."""
+    """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS, TAPEWIRE_STACK_REGISTRY
+    and the TAPEWIRE_*_PORT variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
@@ -45,16 +40,10 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         clickhouse_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_HTTP_PORT", Settings.clickhouse_http_port),
         clickhouse_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_TCP_PORT", Settings.clickhouse_tcp_port),
         registry_port=_port(env, "TAPEWIRE_REGISTRY_PORT", Settings.registry_port),
-        clickhouse_2_http_port=_port(env, "TAPEWIRE_CLICKHOUSE_2_HTTP_PORT", Settings.clickhouse_2_http_port),
-        clickhouse_2_tcp_port=_port(env, "TAPEWIRE_CLICKHOUSE_2_TCP_PORT", Settings.clickhouse_2_tcp_port),
-        keeper_port=_port(env, "TAPEWIRE_KEEPER_PORT", Settings.keeper_port),
         clickhouse_zone=env.get("TAPEWIRE_CLICKHOUSE_ZONE") or Settings.clickhouse_zone,
         tls=_choice(env, "TAPEWIRE_STACK_TLS"),
         registry=_choice(env, "TAPEWIRE_STACK_REGISTRY"),
-        replicas=_choice(env, "TAPEWIRE_STACK_REPLICAS"),
     )
-    if settings.tls and settings.replicas:
-        raise StackError("TAPEWIRE_STACK_REPLICAS=1 and TAPEWIRE_STACK_TLS=1 do not go together: unset one", USAGE)
     if "," in str(settings.folder):
         raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)
     return settings

@@ -102,12 +102,9 @@ pub async fn time_zone(config: &Config) -> Result<String, StoreError> {
 }
 
 async fn in_time<T>(config: &Config, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let (store, place) = (&config.clickhouse, config.clickhouse.place());
-    let late = || {
-        let reason = format!("no answer within {} s", STORE_TIMEOUT.as_secs());
-        let error = StoreError::Unreachable { url: store.asked().to_owned(), reason };
-        store.leave(place);
-        error
+    let late = || StoreError::Unreachable {
+        url: config.clickhouse.url.clone(),
+        reason: format!("no answer within {} s", STORE_TIMEOUT.as_secs()),
     };
     tokio::time::timeout(STORE_TIMEOUT, answer).await.map_err(|_| late())?
 }

@@ -9,7 +9,7 @@ mod support;
 
 use std::path::Path;
 use std::time::Duration;
-use support::market::{ARTICLES, JOIN, Market, ROLES, SENTIMENT, mentions_reach};
+use support::market::{ARTICLES, JOIN, Market, ROLES, SENTIMENT};
 use support::servers::Servers;
 use support::{Installation, small_market, succeeded, wait_until};
 
@@ -36,6 +36,12 @@ fn assert_zone(servers: &Servers, news: &Path, content: &str) {
     let (_, rest) = text.split_once("\"published_at\": \"").unwrap();
     let (day, time) = rest.split_once('T').unwrap();
     assert!(content.contains(&format!("{day} {}", &time[..8])), "{rest:.40} is not among the rows");
+}
+
+fn mentions_reach(place: &Installation, wanted: u64) {
+    wait_until("mentions are being written", || place.count("SELECT count() FROM mentions") >= wanted);
+    let mentions = place.count("SELECT count() FROM mentions");
+    println!("disturbing at {mentions} mentions");
 }
 
 #[test]

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.parse
@@ -21,7 +20,6 @@ from stack.settings import REPOSITORY
 from stack.tests.test_unit import free_port
 
 PORTS = ("KAFKA", "KAFKA_CONTROLLER", "CLICKHOUSE_HTTP", "CLICKHOUSE_TCP", "REGISTRY")
-OF_REPLICAS = ("CLICKHOUSE_2_HTTP", "CLICKHOUSE_2_TCP", "KEEPER")
 
 
 class RealStackTest(unittest.TestCase):
@@ -40,8 +38,8 @@ class RealStackTest(unittest.TestCase):
         self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def sql(self, query: str, server: str = "CLICKHOUSE", **parameters: str) -> str:
-        where = f"http://127.0.0.1:{self.ports[f'TAPEWIRE_{server}_HTTP_PORT']}/?{urllib.parse.urlencode(parameters)}"
+    def sql(self, query: str, **parameters: str) -> str:
+        where = f"http://127.0.0.1:{self.ports['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}/?{urllib.parse.urlencode(parameters)}"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(where, query.encode(), timeout=30) as response:
@@ -96,36 +94,6 @@ class RealStackTest(unittest.TestCase):
         self.assertEqual(self.sql("SELECT sum(volume), count() FROM bars"), "3\t2")
         self.assertGreaterEqual(int(self.sql("SELECT count() FROM system.query_log")), logged)
         self.stack("down")
-
-    def test_two_servers_have_the_same_tables_and_either_may_be_killed(self) -> None:
-        more = {f"TAPEWIRE_{name}_PORT": str(free_port()) for name in OF_REPLICAS}
-        self.ports |= more
-        self.env |= {**more, "TAPEWIRE_STACK_REPLICAS": "1"}
-        servers = ("clickhouse", "clickhouse-2")
-        self.addCleanup(self.stack, "kill", "keeper", *servers)
-        services = [word for name in ("keeper", *servers) for word in ("--service", name)]
-        self.assertEqual(self.stack("up", *services).count("started"), 3)
-        for server in ("CLICKHOUSE", "CLICKHOUSE_2"):
-            replicated = (
-                "CREATE DATABASE wire ENGINE = Replicated('/clickhouse/databases/wire', '{shard}', '{replica}')"
-            )
-            self.assertEqual(self.sql(replicated, server), "")
-        self.sql("CREATE TABLE wire.bars (symbol String) ENGINE = ReplicatedMergeTree ORDER BY symbol")
-        for number, killed in enumerate(servers):
-            self.stack("kill", killed)
-            self.assertEqual(self.stack("up", *services).count("started"), 1)
-            for server in ("CLICKHOUSE", "CLICKHOUSE_2"):
-                insert = f"INSERT INTO wire.bars VALUES ('{server} {number}')"
-                deadline = time.monotonic() + 60
-                # A server that was killed a moment ago first ends its old session with the keeper.
-                while (said := self.sql(insert, server, insert_quorum="2", insert_quorum_timeout="5000")) != "":
-                    self.assertLess(time.monotonic(), deadline, said)
-            rows = [
-                self.sql("SELECT * FROM wire.bars ORDER BY symbol", server) for server in ("CLICKHOUSE", "CLICKHOUSE_2")
-            ]
-            self.assertEqual(rows[0].count("\n"), 2 * number + 1)
-            self.assertEqual(rows[0], rows[1])
-        self.assertEqual(self.stack("down", *services).count("stopped"), 3)
 
     def test_the_bi_user_reads_and_no_more(self) -> None:
         self.stack("up", "--service", "clickhouse")

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from stack import cli, kafka_wire, pin, process, replicated_tables, service, settings, tls
-from stack.clickhouse import ClickHouse, SecondClickHouse
+from stack import cli, kafka_wire, process, service, settings, tls
+from stack.clickhouse import ClickHouse
 from stack.errors import UNREACHABLE, USAGE, StackError
 from stack.kafka import Kafka, find_java, new_cluster_id, scram_user
 from stack.registry import SchemaRegistry
@@ -145,12 +145,6 @@ class SettingsTest(unittest.TestCase):
         self.assertEqual(chosen, [False, False, True])
         with self.assertRaisesRegex(StackError, "TAPEWIRE_STACK_TLS=yes: give 1") as raised:
             settings.from_environment({"TAPEWIRE_STACK_TLS": "yes"})
-        self.assertEqual(raised.exception.exit_code, USAGE)
-
-    def test_replicas_are_a_choice_and_not_beside_tls(self) -> None:
-        self.assertTrue(settings.from_environment({"TAPEWIRE_STACK_REPLICAS": "1"}).replicas)
-        with self.assertRaisesRegex(StackError, "do not go together") as raised:
-            settings.from_environment({"TAPEWIRE_STACK_REPLICAS": "1", "TAPEWIRE_STACK_TLS": "1"})
         self.assertEqual(raised.exception.exit_code, USAGE)
 
     def test_a_port_must_be_one(self) -> None:
@@ -385,29 +379,6 @@ class SchemaRegistryTest(Case):
         self.assertEqual(raised.exception.exit_code, USAGE)
 
 
-class ReplicasTest(Case):
-    def test_two_servers_share_users_and_a_keeper_and_nothing_else(self) -> None:
-        found, passwords = [], []
-        for kind in (ClickHouse, SecondClickHouse):
-            server = kind(replace(self.settings, replicas=True))
-            server.data.mkdir(parents=True)
-            with mock.patch("stack.downloads.obtain", return_value=[Path("libchdb.so")]):
-                command = server.prepare()
-            config = ElementTree.parse(server.folder / "clickhouse.xml").getroot()
-            self.assertEqual(command[-3:], ["replica", "127.0.0.3", config.findtext("http_port")])
-            self.assertEqual([host.text for host in config.findall("listen_host")], ["127.0.0.1", "127.0.0.3"])
-            self.assertEqual(config.findtext("zookeeper/node/port"), "19181")
-            own = ("path", "http_port", "tcp_port", "macros/replica", "zookeeper/sessions_path")
-            found.append({config.findtext(name) for name in own})
-            passwords.append(server.bi_password.read_text())
-        self.assertEqual(len(found[0] | found[1]), 10)
-        self.assertEqual(passwords[0], passwords[1])
-
-    def test_the_changes_in_memory_are_those_for_the_pinned_library(self) -> None:
-        self.assertEqual(replicated_tables.VERSION, pin.CHDB_VERSION)
-        self.assertEqual(len(replicated_tables._text("127.0.0.3")), 24)
-
-
 class TlsTest(Case):
     def setUp(self) -> None:
         super().setUp()
@@ -496,17 +467,6 @@ class CommandTest(Case):
             self.assertEqual(self.run_stack(*arguments)[0], USAGE)
         code, _, err = self.run_stack("status", TAPEWIRE_KAFKA_PORT="nine")
         self.assertEqual((code, err.count("\n")), (USAGE, 1))
-
-    def test_a_second_clickhouse_and_a_keeper_are_there_if_they_are_wanted(self) -> None:
-        code, _, err = self.run_stack("status", "--service", "keeper")
-        self.assertEqual(code, USAGE)
-        self.assertIn("TAPEWIRE_STACK_REPLICAS=1", err)
-        self.assertNotIn("keeper", self.run_stack("status")[1])
-        code, out, _ = self.run_stack("status", TAPEWIRE_STACK_REPLICAS="1")
-        names = [line.partition(":")[0] for line in out.splitlines()]
-        self.assertEqual((code, names), (UNREACHABLE, ["keeper", "kafka", "clickhouse", "clickhouse-2"]))
-        env = self.run_stack("env", TAPEWIRE_STACK_REPLICAS="1")[1]
-        self.assertIn("export TAPEWIRE_CLICKHOUSE_REPLICAS=http://127.0.0.1:18124\n", env)
 
     def test_status_of_a_stack_that_is_down(self) -> None:
         code, out, _ = self.run_stack("status")

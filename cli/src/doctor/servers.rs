@@ -7,9 +7,8 @@ use jiff::SignedDuration;
 use tapewire_bus::Topics;
 use tapewire_bus::binding::{self, BoundDatabase};
 use tapewire_runtime::Clock;
-use tapewire_store::replicas::{self, Copies};
 use tapewire_store::server::{self, Disk, Server};
-use tapewire_store::{ClickHouseConfig, StoreError, check_version, installation_id, newest_version, retention};
+use tapewire_store::{StoreError, check_version, installation_id, newest_version, retention};
 
 const GIB: u64 = 1 << 30;
 
@@ -47,22 +46,20 @@ async fn kafka(config: &Config) -> (Vec<Check>, bool) {
 }
 
 async fn store(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDuration>, Option<String>) {
-    let store = &config.clickhouse;
-    let (mut checks, mut answering) = (Vec::new(), Vec::new());
-    for place in 0..store.urls().count() {
-        let server = store.only(place);
-        let (check, ahead) = one_server(&server, clock).await;
-        checks.push(check);
-        answering.extend(ahead.map(|ahead| (place, server, ahead)));
-    }
-    let Some((place, _, ahead)) = answering.first() else {
-        checks.push(Check::skipped("tables", "clickhouse could not be asked"));
-        return (checks, None, None);
+    let url = &config.clickhouse.url;
+    let before = clock.now();
+    let server = match in_time(server::server(&config.clickhouse)).await {
+        Ok(Ok(server)) => server,
+        Ok(Err(error)) => return without_store(Check::problem("clickhouse", exit::text(&error.into()))),
+        Err(late) => {
+            let remedy = "see whether the server is overloaded";
+            return without_store(Check::problem("clickhouse", format!("{late} from {url}")).remedy(remedy));
+        }
     };
-    // What follows is the same on every server.
-    store.ask(*place);
-    let version = in_time(check_version(store)).await;
-    let database = &store.database;
+    let ahead = ahead(&server, before.as_microsecond(), clock.now().as_microsecond());
+    let mut checks = vec![Check::ok("clickhouse", format!("version {} answers at {url}", server.version))];
+    let version = in_time(check_version(&config.clickhouse)).await;
+    let database = &config.clickhouse.database;
     let is_current = matches!(version, Ok(Ok(())));
     checks.push(match version {
         Ok(Ok(())) => Check::ok("tables", format!("database {database} is at version {}", newest_version())),
@@ -72,59 +69,20 @@ async fn store(config: &Config, clock: &Clock) -> (Vec<Check>, Option<SignedDura
     if is_current {
         checks.push(retention(config).await);
     }
-    for (_, server, _) in &answering {
-        if !store.replicas.is_empty() {
-            checks.push(copies(server).await);
-        }
-        checks.push(disk_of(server).await);
-    }
-    let id = if is_current { in_time(installation_id(store)).await } else { Err(String::new()) };
-    (checks, Some(*ahead), id.ok().and_then(Result::ok))
-}
-
-/// Whether a server of several can write its copies of the tables.
-async fn copies(server: &ClickHouseConfig) -> Check {
-    let (what, url) = ("clickhouse's copies", &server.url);
-    match in_time(replicas::copies(server)).await {
-        Ok(Ok(Copies { tables: 0, .. })) => {
-            Check::problem(what, format!("{url} has no replicated table")).remedy("run `tapewire migrate`")
-        }
-        Ok(Ok(Copies { tables, read_only, .. })) if read_only > 0 => {
-            let found = format!("{url} can't write {read_only} of {tables} tables");
-            Check::problem(what, found).remedy("see whether the server reaches its keeper")
-        }
-        Ok(Ok(Copies { tables, queued, .. })) => {
-            Check::ok(what, format!("{url} has {tables} replicated tables, and {queued} changes to fetch or to make"))
-        }
-        Ok(Err(error)) => Check::problem(what, exit::text(&error.into())),
-        Err(late) => Check::problem(what, format!("{late} from {url}")),
-    }
-}
-
-async fn disk_of(server: &ClickHouseConfig) -> Check {
-    match in_time(server::disks(server)).await {
+    checks.push(match in_time(server::disks(&config.clickhouse)).await {
         Ok(Ok(disks)) => disk(&disks),
         Ok(Err(StoreError::ClickHouse { .. })) => {
             Check::skipped("clickhouse's disk", "this user may not read the table of disks")
         }
         Ok(Err(error)) => Check::problem("clickhouse's disk", exit::text(&error.into())),
         Err(late) => Check::problem("clickhouse's disk", late),
-    }
+    });
+    let id = if is_current { in_time(installation_id(&config.clickhouse)).await } else { Err(String::new()) };
+    (checks, Some(ahead), id.ok().and_then(Result::ok))
 }
 
-/// Whether the server that the settings name answers, and how far our clock is ahead of its.
-async fn one_server(store: &ClickHouseConfig, clock: &Clock) -> (Check, Option<SignedDuration>) {
-    let before = clock.now();
-    let server = match in_time(server::server(store)).await {
-        Ok(Ok(server)) => server,
-        Ok(Err(error)) => return (Check::problem("clickhouse", exit::text(&error.into())), None),
-        Err(late) => {
-            let remedy = "see whether the server is overloaded";
-            return (Check::problem("clickhouse", format!("{late} from {}", store.url)).remedy(remedy), None);
-        }
-    };
-    let ahead = ahead(&server, before.as_microsecond(), clock.now().as_microsecond());
-    (Check::ok("clickhouse", format!("version {} answers at {}", server.version, store.url)), Some(ahead))
+fn without_store(problem: Check) -> (Vec<Check>, Option<SignedDuration>, Option<String>) {
+    (vec![problem, Check::skipped("tables", "clickhouse could not be asked")], None, None)
 }
 
 /// Whether the tables keep their rows as the settings say.

@@ -1,7 +1,7 @@
 //! A small market that is replayed with each role in a process of its own, so that a test can disturb it.
 
 use super::servers::Servers;
-use super::{Installation, Process, wait_until};
+use super::{Installation, Process};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -30,11 +30,7 @@ pub struct Market {
 impl Market {
     /// Starts both roles and the replay.
     pub fn start(name: &str, servers: &Servers, news: &Path, bars: &Path) -> Self {
-        Self::start_in(Installation::on(name, &servers.brokers, &servers.clickhouse), news, bars)
-    }
-
-    /// Starts both roles and the replay in an installation.
-    pub fn start_in(mut place: Installation, news: &Path, bars: &Path) -> Self {
+        let mut place = Installation::on(name, &servers.brokers, &servers.clickhouse);
         place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
         // Small batches, so that a role can be killed in the middle of its work.
         place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
@@ -95,13 +91,6 @@ impl Market {
     pub fn log(&self, of: &str) -> String {
         std::fs::read_to_string(self.place.folder.path().join(format!("{of}.log"))).unwrap()
     }
-}
-
-/// Waits until the table has this many mentions.
-pub fn mentions_reach(place: &Installation, wanted: u64) {
-    wait_until("mentions are being written", || place.count("SELECT count() FROM mentions") >= wanted);
-    let mentions = place.count("SELECT count() FROM mentions");
-    println!("disturbing at {mentions} mentions");
 }
 
 /// Starts to send a replay.

@@ -74,11 +74,6 @@ impl Installation {
         &self.clickhouse
     }
 
-    /// Sends queries to another ClickHouse from now on. The binary's settings stay.
-    pub fn ask(&mut self, clickhouse: &str) {
-        clickhouse.clone_into(&mut self.clickhouse);
-    }
-
     /// The binary, with this installation's settings.
     pub fn tapewire(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));

@@ -67,17 +67,6 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The settings name several servers, and the database is on one alone.
-    #[error(
-        "clickhouse.replicas names further servers, but database {database} at {url} is not replicated; docs/running.md \
-         says how a database on one server becomes one on several"
-    )]
-    NotReplicated {
-        /// Address of the server that was asked.
-        url: String,
-        /// Database.
-        database: String,
-    },
     /// An applied migration's file was edited.
     #[error(
         "database {database}: migration {name} was applied with another text than this build has; \
@@ -109,10 +98,9 @@ pub enum StoreError {
     },
 }
 
-/// ClickHouse's codes for "try again later": timeout, no free connection, network, no keeper, memory, too many parts or
-/// queries, read-only for now, shutting down; of replicated tables also that other servers are away, that they have not
-/// answered yet, or that they are being changed.
-const BUSY: [u32; 17] = [159, 202, 203, 209, 210, 225, 236, 241, 242, 252, 285, 286, 319, 341, 517, 745, 999];
+/// ClickHouse's codes for "try again later": timeout, no free connection, network, memory, too many parts or
+/// queries, read-only for now, shutting down.
+const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
 /// Its codes for a user that is not known or not allowed from here, and a password that is wrong or missing.
 const LOGIN: [u32; 4] = [192, 193, 194, 516];
 /// Its codes for a missing table, database or column.
@@ -129,7 +117,7 @@ pub(crate) fn code(error: &clickhouse::error::Error) -> Option<u32> {
 
 /// An error and those causes that its text does not have: `network error: client error (Connect): tcp connect error:
 /// Connection refused (os error 111)`.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -215,8 +203,6 @@ mod tests {
         assert!(matches!(sorted("Code: 60. DB::Exception: Table x does not exist"), StoreError::NotMigrated { .. }));
         assert!(matches!(sorted("Code: 241. DB::Exception: Memory limit"), StoreError::Busy { .. }));
         assert!(matches!(sorted("Code: 62. DB::Exception: Syntax error"), StoreError::ClickHouse { .. }));
-        let quorum = "Code: 285. DB::Exception: Number of alive replicas (1) is less than requested quorum (2/2)";
-        assert!(matches!(sorted(quorum), StoreError::Busy { .. }));
         let parts = "Code: 252. DB::Exception: Too many parts (3000 with average size of 1.00 KiB) in table 'x'";
         assert!(matches!(sorted(parts), StoreError::Busy { .. }));
         let partitions = "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 100)";

@@ -70,7 +70,7 @@ pub async fn newest(
     );
     let query = config.client().query(&sql).param("run", run).param("width", width_s).param("symbols", symbols);
     let rows = query.param("since", since.unwrap_or(0)).fetch_all().await;
-    rows.map_err(|error| config.failed(error))
+    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
 /// The columns as they are read into an [`IndicatorRow`].

@@ -217,7 +217,7 @@ pub fn page<'a>(
 /// As [`list`].
 pub fn note<'a>(config: &'a ClickHouseConfig, replayed: &'a [Replayed]) -> BoxFuture<'a, Result<(), StoreError>> {
     Box::pin(async move {
-        let failed = |error| config.failed(error);
+        let failed = |error| StoreError::from_clickhouse(error, &config.url);
         let mut insert = config.client().insert::<Replayed>("dead_letter_replays").await.map_err(failed)?;
         for row in replayed {
             insert.write(row).await.map_err(failed)?;
@@ -242,7 +242,7 @@ pub fn article<'a>(
         FROM articles FINAL
         WHERE run = {run:String} AND provider = {provider:String} AND article_id = {id:String}";
         let query = config.client().query(sql).param("run", run).param("provider", provider).param("id", id);
-        query.fetch_optional().await.map_err(|error| config.failed(error))
+        query.fetch_optional().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
     })
 }
 
@@ -253,5 +253,5 @@ async fn fetch<T: RowOwned + RowRead>(
     with: impl FnOnce(Query) -> Query,
 ) -> Result<Vec<T>, StoreError> {
     let query = with(filter.apply(config.client().query(sql)));
-    query.fetch_all().await.map_err(|error| config.failed(error))
+    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }

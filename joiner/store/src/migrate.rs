@@ -4,14 +4,12 @@
 //! the same process after a crash or by another one at the same time. A migration is recorded, with the checksum of its
 //! text, only after all of it has run.
 //!
-//! Where the settings name several servers, the same migrations make replicated tables: [`replicas`].
-//!
 //! Columns and views that follow from the code's lists are in no migration: they are made at the end of each call of
 //! [`migrate`], and so is the table of replayed dead letters, which nothing else depends on. How long rows are kept follows
 //! from the settings, and is applied there, too.
 
 use crate::error::code;
-use crate::{ClickHouseConfig, StoreError, letters, replicas, retention, views};
+use crate::{ClickHouseConfig, StoreError, letters, retention, views};
 use clickhouse::{Client, Row};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -97,34 +95,34 @@ pub struct Migrated {
 /// ```
 ///
 /// # Errors
-/// [`StoreError::Unreachable`], also if one of several servers does not answer; [`StoreError::NotReplicated`];
-/// [`StoreError::Cold`] if the server lacks the volume for older rows, after everything else is
+/// [`StoreError::Unreachable`]; [`StoreError::Cold`] if the server lacks the volume for older rows, after everything else is
 /// done; [`StoreError::ChangedMigration`] if an applied migration's file was edited; [`StoreError::NewerSchema`] if a newer build migrated the database;
 /// [`StoreError::ClickHouse`] for anything else the server refuses.
 pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrated, StoreError>> {
     Box::pin(async move {
-        let failed = |error| config.failed(error);
-        let is_replicated = replicas::create_database(config).await?;
-        let schema = Schema { client: config.client(), is_replicated };
-        schema.execute(SCHEMA_MIGRATIONS).await.map_err(failed)?;
-        let known = applied(&schema.client).await.map_err(failed)?;
+        let failed = |error| StoreError::from_clickhouse(error, &config.url);
+        let create = format!("CREATE DATABASE IF NOT EXISTS `{}`", config.database.replace('`', ""));
+        config.server().query(&create).execute().await.map_err(failed)?;
+        let client = config.client();
+        client.query(SCHEMA_MIGRATIONS).execute().await.map_err(failed)?;
+        let known = applied(&client).await.map_err(failed)?;
         refuse_unknown_migrations(&known, &config.database)?;
 
         let mut applied = Vec::new();
         for migration in MIGRATIONS.iter().filter(|m| known.iter().all(|k| k.version != m.version)) {
-            match schema.apply(migration).await {
+            match apply(&client, migration).await {
                 Ok(()) => applied.push(migration.name),
                 // Another process may have applied this migration already, and dropped what this one wanted to change.
-                Err(_) if is_applied(&schema.client, migration).await.map_err(failed)? => {}
+                Err(_) if is_applied(&client, migration).await.map_err(failed)? => {}
                 Err(error) => return Err(failed(error)),
             }
         }
         for statement in views::statements() {
-            schema.execute(&statement).await.map_err(failed)?;
+            execute(&client, &statement).await.map_err(failed)?;
         }
-        schema.execute(letters::REPLAYS).await.map_err(failed)?;
-        schema.drop_empty_leftovers().await.map_err(failed)?;
-        create_installation_id(&schema.client).await.map_err(failed)?;
+        execute(&client, letters::REPLAYS).await.map_err(failed)?;
+        drop_empty_leftovers(&client).await.map_err(failed)?;
+        create_installation_id(&client).await.map_err(failed)?;
         let changes = retention::changes(config).await?;
         retention::apply(config, &changes).await?;
         let retention = changes.into_iter().map(|change| change.words).collect();
@@ -138,9 +136,8 @@ pub fn migrate<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Migrate
 /// [`StoreError::NotMigrated`] if there is no database, [`StoreError::OlderSchema`] if migrations are missing, otherwise as
 /// [`migrate`].
 pub async fn check_version(config: &ClickHouseConfig) -> Result<(), StoreError> {
-    let known = applied(&config.client()).await.map_err(|error| config.failed(error))?;
+    let known = applied(&config.client()).await.map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
     refuse_unknown_migrations(&known, &config.database)?;
-    replicas::is_replicated(config).await?;
     let version = known.iter().map(|row| row.version).max().unwrap_or(0);
     match known.len() == MIGRATIONS.len() {
         true => Ok(()),
@@ -158,9 +155,8 @@ pub async fn installation_id(config: &ClickHouseConfig) -> Result<String, StoreE
         .query("SELECT toString(id) FROM installation ORDER BY made_at, id LIMIT 1")
         .fetch_all()
         .await
-        .map_err(|error| config.failed(error))?;
-    let unnamed =
-        || StoreError::NotMigrated { url: config.asked().to_owned(), reason: "the installation has no id".into() };
+        .map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
+    let unnamed = || StoreError::NotMigrated { url: config.url.clone(), reason: "the installation has no id".into() };
     ids.into_iter().next().ok_or_else(unnamed)
 }
 
@@ -170,7 +166,7 @@ pub async fn installation_id(config: &ClickHouseConfig) -> Result<String, StoreE
 /// The [errors of queries](StoreError#errors-of-queries).
 pub async fn server_time_zone(config: &ClickHouseConfig) -> Result<String, StoreError> {
     let zone = config.server().query("SELECT serverTimezone()").fetch_one().await;
-    zone.map_err(|error| config.failed(error))
+    zone.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }
 
 /// The version of the schema that this build needs.
@@ -182,75 +178,40 @@ async fn applied(client: &Client) -> clickhouse::error::Result<Vec<Applied>> {
     client.query("SELECT ?fields FROM schema_migrations FINAL ORDER BY version").fetch_all().await
 }
 
-/// The database that is migrated.
-struct Schema {
-    client: Client,
-    is_replicated: bool,
-}
-
-impl Schema {
-    async fn apply(&self, migration: &Migration) -> clickhouse::error::Result<()> {
-        for statement in statements(migration.sql) {
-            self.execute(statement).await?;
-        }
-        record(&self.client, migration).await
+async fn apply(client: &Client, migration: &Migration) -> clickhouse::error::Result<()> {
+    for statement in statements(migration.sql) {
+        execute(client, statement).await?;
     }
-
-    /// Runs a statement. It is not an error if the statement has been run before.
-    async fn execute(&self, statement: &str) -> clickhouse::error::Result<()> {
-        let statements = match self.is_replicated {
-            true => replicas::replicated(&without_comments(statement)),
-            false => vec![statement.to_owned()],
-        };
-        for statement in statements {
-            match self.client.query(&statement).execute().await {
-                Err(error) if code(&error).is_some_and(|code| was_run_before(&statement, code)) => {}
-                result => result?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not
-    /// within an hour after the migration was recorded, because another process that is still applying it needs them
-    /// for its renames.
-    async fn drop_empty_leftovers(&self) -> clickhouse::error::Result<()> {
-        for (table, version) in LEFTOVERS {
-            let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";
-            if self.client.query(settled).bind(version).fetch_one::<u8>().await? == 1 {
-                self.execute(&format!("DROP TABLE IF EXISTS IF EMPTY {table}")).await?;
-            }
-        }
-        Ok(())
-    }
+    record(client, migration).await
 }
 
 async fn is_applied(client: &Client, migration: &Migration) -> clickhouse::error::Result<bool> {
     Ok(applied(client).await?.iter().any(|row| row.version == migration.version))
 }
 
-/// The id is the table's own, by which ClickHouse knows it on every server: two processes that migrate at once write
-/// the same one.
+/// Two processes that migrate at once may each write an id; the first id counts.
 async fn create_installation_id(client: &Client) -> clickhouse::error::Result<()> {
     if client.query("SELECT count() FROM installation").fetch_one::<u64>().await? == 0 {
-        let insert = "INSERT INTO installation (id) SELECT uuid FROM system.tables
-            WHERE database = currentDatabase() AND name = 'installation'";
-        client.query(insert).execute().await?;
+        client.query("INSERT INTO installation (id) SELECT generateUUIDv4()").execute().await?;
     }
     Ok(())
 }
 
-/// Removes the database and everything in it, from every server.
+/// Removes the database and everything in it.
 ///
 /// # Errors
 /// As [`migrate`].
 pub async fn drop_database(config: &ClickHouseConfig) -> Result<(), StoreError> {
     let drop = format!("DROP DATABASE IF EXISTS `{}` SYNC", config.database.replace('`', ""));
-    for place in 0..config.urls().count() {
-        let server = config.only(place);
-        server.server().query(&drop).execute().await.map_err(|error| server.failed(error))?;
+    config.server().query(&drop).execute().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+}
+
+/// Runs a statement. It is not an error if the statement has been run before.
+async fn execute(client: &Client, statement: &str) -> clickhouse::error::Result<()> {
+    match client.query(statement).execute().await {
+        Err(error) if code(&error).is_some_and(|code| was_run_before(statement, code)) => Ok(()),
+        result => result,
     }
-    Ok(())
 }
 
 /// Whether ClickHouse's error code says that the statement has been run before. 57: the table exists; 60: it does not;
@@ -269,6 +230,18 @@ fn was_run_before(statement: &str, code: u32) -> bool {
 /// `CREATE TABLE IF NOT EXISTS new AS old ...`
 fn is_copy_of_columns(statement: &str) -> bool {
     statement.starts_with("CREATE TABLE IF NOT EXISTS ") && statement.split_whitespace().nth(6) == Some("AS")
+}
+
+/// Drops those of [`LEFTOVERS`] that never had a row, as in a database that was created at a later version. Not within
+/// an hour after the migration was recorded, because another process that is still applying it needs them for its renames.
+async fn drop_empty_leftovers(client: &Client) -> clickhouse::error::Result<()> {
+    for (table, version) in LEFTOVERS {
+        let settled = "SELECT max(applied_at) < now() - 3600 FROM schema_migrations WHERE version = ?";
+        if client.query(settled).bind(version).fetch_one::<u8>().await? == 1 {
+            execute(client, &format!("DROP TABLE IF EXISTS IF EMPTY {table}")).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a database with an applied migration that this build does not have, or has with another text.
@@ -420,23 +393,6 @@ mod tests {
             for statement in statements(migration.sql) {
                 assert_eq!(harm(statement), None, "{}: {statement}", migration.name);
             }
-        }
-    }
-
-    #[test]
-    fn every_table_of_a_migration_has_a_replicated_engine() {
-        let plain = MIGRATIONS.iter().flat_map(|migration| statements(migration.sql)).map(without_comments);
-        let tables: Vec<String> = plain
-            .chain([SCHEMA_MIGRATIONS.to_owned(), letters::REPLAYS.to_owned()])
-            .filter(|statement| statement.contains("MergeTree"))
-            .collect();
-        assert!(tables.len() > 20, "{tables:#?}");
-        for table in tables {
-            let [replicated] = replicas::replicated(&table).try_into().unwrap();
-            let engine = replicated.split("\nENGINE = ").nth(1).unwrap_or_default();
-            assert!(engine.starts_with("Replicated") && replicated.matches("ENGINE").count() == 1, "{replicated}");
-            assert_eq!(replicated.matches(" replicated_deduplication_window = ").count(), 1, "{replicated}");
-            assert_eq!(replicated.matches("SETTINGS").count(), 1, "{replicated}");
         }
     }
 

@@ -170,7 +170,7 @@ struct Stored {
 pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Change>, StoreError>> {
     Box::pin(async move {
         let client = config.client();
-        let failed = |error| config.failed(error);
+        let failed = |error| StoreError::from_clickhouse(error, &config.url);
         check_cold(config).await?;
         let names = TABLES.map(|table| table.name);
         let sql = "SELECT name, engine_full, storage_policy FROM system.tables
@@ -182,7 +182,7 @@ pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Cha
         for (table, wanted) in TABLES.iter().zip(wanted) {
             let Some(stored) = stored.iter().find(|stored| stored.name == table.name) else {
                 let reason = format!("there is no table {}", table.name);
-                return Err(StoreError::NotMigrated { url: config.asked().to_owned(), reason });
+                return Err(StoreError::NotMigrated { url: config.url.clone(), reason });
             };
             let policy = config.cold.policy.clone().filter(|policy| table.by_month && *policy != stored.storage_policy);
             let found = ttl_of(&stored.engine_full);
@@ -203,7 +203,7 @@ pub fn changes<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Cha
 /// [`StoreError::Cold`] if a table can't take the storage policy; otherwise the [errors of queries](StoreError#errors-of-queries).
 pub(crate) async fn apply(config: &ClickHouseConfig, changes: &[Change]) -> Result<(), StoreError> {
     let client = config.client().with_setting("materialize_ttl_after_modify", "1");
-    let failed = |error| config.failed(error);
+    let failed = |error| StoreError::from_clickhouse(error, &config.url);
     for Change { table, policy, ttl, .. } in changes {
         if let Some(policy) = policy {
             let set = format!("ALTER TABLE {table} MODIFY SETTING storage_policy = '{}'", quoted(policy));
@@ -234,7 +234,7 @@ async fn check_cold(config: &ClickHouseConfig) -> Result<(), StoreError> {
     let Some(policy) = &config.cold.policy else { return Ok(()) };
     let sql = "SELECT policy_name, volume_name FROM system.storage_policies ORDER BY policy_name, volume_priority";
     let found = config.server().query(sql).fetch_all::<(String, String)>().await;
-    let found = found.map_err(|error| config.failed(error))?;
+    let found = found.map_err(|error| StoreError::from_clickhouse(error, &config.url))?;
     let wrong = |setting: &'static str, reason: String| Err(StoreError::Cold { setting, reason });
     let volumes: Vec<&str> =
         found.iter().filter(|(name, _)| name == policy).map(|(_, volume)| volume.as_str()).collect();
@@ -261,7 +261,7 @@ fn no_policy_for(table: &str, policy: &str, error: StoreError) -> StoreError {
     }
 }
 
-pub(crate) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\'', "\\'")
 }
 

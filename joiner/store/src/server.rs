@@ -34,7 +34,7 @@ pub struct Disk {
 pub fn server<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Server, StoreError>> {
     Box::pin(async move {
         let sql = "SELECT version() AS version, serverTimezone() AS zone, toUnixTimestamp64Micro(now64(6)) AS now";
-        config.server().query(sql).fetch_one().await.map_err(|error| config.failed(error))
+        config.server().query(sql).fetch_one().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
     })
 }
 
@@ -46,6 +46,6 @@ pub fn disks<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<Disk>
     Box::pin(async move {
         let sql = "SELECT name, free_space AS free, total_space AS total FROM system.disks
         WHERE type = 'Local' AND total_space > 0 ORDER BY name";
-        config.server().query(sql).fetch_all().await.map_err(|error| config.failed(error))
+        config.server().query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
     })
 }

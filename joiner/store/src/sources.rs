@@ -60,5 +60,5 @@ pub async fn source_progress(config: &ClickHouseConfig) -> Result<Vec<SourceRow>
             toUnixTimestamp64Micro(watermark) AS watermark, idle, position
         FROM source_progress FINAL WHERE source_progress.run = {live:String} ORDER BY kind, source";
     let rows = config.client().query(sql).param("live", Run::live().as_str()).fetch_all().await;
-    rows.map_err(|error| config.failed(error))
+    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
 }

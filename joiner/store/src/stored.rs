@@ -93,7 +93,7 @@ pub fn runs<'a>(config: &'a ClickHouseConfig) -> BoxFuture<'a, Result<Vec<(Strin
     Box::pin(async move {
         let sql = "SELECT toString(run) AS run, count() AS rows FROM impact FINAL GROUP BY run ORDER BY rows DESC, run LIMIT 20";
         let client = config.client();
-        client.query(sql).fetch_all().await.map_err(|error| config.failed(error))
+        client.query(sql).fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
     })
 }
 
@@ -170,7 +170,7 @@ async fn pass(
     query: clickhouse::query::Query,
     mut each: impl FnMut(StoredBar),
 ) -> Result<(), StoreError> {
-    let failed = |error| config.failed(error);
+    let failed = |error| StoreError::from_clickhouse(error, &config.url);
     let mut rows = query.fetch::<StoredBar>().map_err(failed)?;
     while let Some(bar) = rows.next().await.map_err(failed)? {
         each(bar);
@@ -195,7 +195,7 @@ pub fn bar_counts<'a>(
         GROUP BY symbol
         ORDER BY symbol";
         let query = config.client().query(sql).param("run", run.as_str()).param("from", from).param("until", until);
-        query.fetch_all().await.map_err(|error| config.failed(error))
+        query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
     })
 }
 

@@ -7,24 +7,19 @@ use tapewire_runtime::{Backoff, Shutdown};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Longest wait for a server to take a part of a batch.
-const SENDING: Duration = Duration::from_secs(30);
 
 /// Writes batches, and waits for a ClickHouse that does not answer. Cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
-    config: ClickHouseConfig,
-    /// One for each server, because a client remembers the columns of its tables.
-    clients: Vec<Client>,
+    client: Client,
+    url: String,
     shutdown: Shutdown,
 }
 
 impl Writer {
     /// A writer to the database of `config`. At shutdown it stops waiting for a server that does not answer.
     pub fn new(config: &ClickHouseConfig, shutdown: Shutdown) -> Self {
-        let client = config.client();
-        let clients = config.urls().map(|url| client.clone().with_url(url)).collect();
-        Self { config: config.clone(), clients, shutdown }
+        Self { client: config.client(), url: config.url.clone(), shutdown }
     }
 
     /// Inserts `rows` into `table` and returns when the server has them, also in its materialized views. While the
@@ -34,9 +29,6 @@ impl Writer {
     /// deduplication window. After that window the versions of the rows have the same effect. No token is made from
     /// topic and offsets: when a topic is recreated, the same offsets name other records, and ClickHouse would drop
     /// these silently.
-    ///
-    /// Of several servers all have to have the rows. One that does not answer is left for another, which recognises the
-    /// batch just as well: fingerprints of batches are replicated, too. While one of them is away, the rows wait.
     ///
     /// ```no_run
     /// # async fn example(halt: tapewire_core::Halt) -> Result<(), tapewire_store::StoreError> {
@@ -62,20 +54,12 @@ impl Writer {
         }
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
-            let place = self.config.place();
-            let error = match attempt(&self.clients[place], table, rows).await {
+            let error = match self.attempt(table, rows).await {
                 Ok(()) => {
                     metrics::counter!("tapewire_rows_written_total", "table" => table).increment(rows.len() as u64);
                     return Ok(());
                 }
-                Err(error) => {
-                    // A server that can't be reached is left when another connection is made; one that is silent is
-                    // not.
-                    if matches!(error, clickhouse::error::Error::TimedOut) {
-                        self.config.leave(place);
-                    }
-                    self.config.failed(error)
-                }
+                Err(error) => StoreError::from_clickhouse(error, &self.url),
             };
             // A certificate that is not accepted any more is waited for, too: it was accepted when the role started, so it is
             // being renewed or a clock is wrong.
@@ -88,22 +72,22 @@ impl Writer {
             }
         }
     }
-}
 
-async fn attempt<T>(client: &Client, table: &str, rows: &[T]) -> clickhouse::error::Result<()>
-where
-    T: RowOwned + RowWrite + Row,
-{
-    // The client asks for the table's columns first.
-    let begun = tokio::time::timeout(SENDING, client.insert::<T>(table)).await;
-    let mut insert = begun
-        .map_err(|_| clickhouse::error::Error::TimedOut)??
-        .with_timeouts(Some(SENDING), Some(Duration::from_secs(120)))
-        .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
-        // A batch of daily bars has rows of hundreds of months, and each month is a partition.
-        .with_setting("max_partitions_per_insert_block", "0");
-    for row in rows {
-        insert.write(row).await?;
+    async fn attempt<T>(&self, table: &str, rows: &[T]) -> clickhouse::error::Result<()>
+    where
+        T: RowOwned + RowWrite + Row,
+    {
+        let mut insert = self
+            .client
+            .insert::<T>(table)
+            .await?
+            .with_timeouts(Some(Duration::from_secs(30)), Some(Duration::from_secs(120)))
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // A batch of daily bars has rows of hundreds of months, and each month is a partition.
+            .with_setting("max_partitions_per_insert_block", "0");
+        for row in rows {
+            insert.write(row).await?;
+        }
+        insert.end().await
     }
-    insert.end().await
 }
