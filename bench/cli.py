@@ -4,7 +4,6 @@ import argparse
 import json
 import math
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,14 +12,12 @@ from pathlib import Path
 
 from bench import build, environment, machine, ratios, report, texts
 from bench.engines import LINE_UP, Engine, Tools
-from bench.errors import BenchError
+from bench.errors import BenchError, exit_code
 from bench.resident import ROOT, Resident, variables
 from bench.rounds import Progress, Run, play
-from stack.errors import StackError
 from stack.settings import from_environment
 
 MAX_F32_DEVIATION = 1e-3  # of a logit
-INTERRUPTED = 130
 EPILOG = """examples:
   python3 -m bench --quick
   python3 -m bench --engines tapewire-int8 openvino-int8 --threads 1 --rounds 7
@@ -29,13 +26,7 @@ EPILOG = """examples:
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    try:
-        return measure(options)
-    except (BenchError, StackError) as error:
-        print(f"bench: {error}", file=sys.stderr, flush=True)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return exit_code(lambda: measure(options))
 
 
 def measure(options: argparse.Namespace) -> int:

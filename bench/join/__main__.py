@@ -13,9 +13,8 @@ from statistics import median
 
 from bench import build, machine
 from bench.environment import environment_of
-from bench.errors import BenchError
+from bench.errors import BenchError, exit_code
 from bench.resident import ROOT, Resident, variables
-from stack.errors import StackError
 from stack.settings import from_environment
 
 REQUIREMENTS = ROOT / "bench" / "join" / "requirements.txt"
@@ -32,17 +31,10 @@ MAX_RETURN_DEVIATION = 1e-12  # of a log return
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    try:
-        measure(options)
-    except (BenchError, StackError) as error:
-        print(f"bench: {error}", file=sys.stderr, flush=True)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code(lambda: measure(options))
 
 
-def measure(options: argparse.Namespace) -> None:
+def measure(options: argparse.Namespace) -> int:
     cache = from_environment().cache
     cache.mkdir(parents=True, exist_ok=True)
     python = environment(cache)
@@ -78,6 +70,7 @@ def measure(options: argparse.Namespace) -> None:
     stem.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
     stem.with_suffix(".md").write_text(table(runs))
     print(f"\n{table(runs)}\nfigures: {stem}.json", flush=True)
+    return 0
 
 
 def play(number: int, ours: Resident, peers: Resident) -> list[dict]:

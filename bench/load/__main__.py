@@ -24,10 +24,9 @@ from urllib.parse import urlencode
 
 from bench import machine
 from bench.environment import environment_of
-from bench.errors import BenchError
+from bench.errors import BenchError, exit_code
 from bench.load import report
 from bench.resident import ROOT, Resident
-from stack.errors import StackError
 from stack.settings import from_environment
 
 REQUIREMENTS = ROOT / "bench" / "load" / "requirements.txt"
@@ -45,13 +44,7 @@ PORTS = [
 
 def main(arguments: list[str]) -> int:
     options = _options(arguments)
-    try:
-        return measure(options)
-    except (BenchError, StackError) as error:
-        print(f"bench: {error}", file=sys.stderr, flush=True)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return exit_code(lambda: measure(options))
 
 
 def measure(options: argparse.Namespace) -> int:
@@ -121,7 +114,9 @@ class Pipeline:
         settings = folder / "tapewire.toml"
         settings.write_text(settings_for(market, self._listen, folder / "state"))
         self._log = folder / "tapewire.log"
-        subprocess.run([program, "migrate", "--config", settings], env=variables, check=True, stdout=subprocess.DEVNULL)
+        migrate: list[str | Path] = [program, "migrate", "--config", settings]
+        if subprocess.run(migrate, env=variables, stdout=subprocess.DEVNULL).returncode != 0:
+            raise BenchError("the tables can't be made; see above")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [program, "run", "--config", settings], env=variables, stdout=log, stderr=log
@@ -135,8 +130,9 @@ class Pipeline:
 
     def _is_ready(self) -> bool:
         try:
-            return b"tapewire" in self._get("/metrics") and self._get("/ready") != b""
-        except OSError:
+            self._get("/ready")
+            return True
+        except OSError:  # Also while it answers 503.
             return False
 
     def _get(self, path: str) -> bytes:
@@ -239,7 +235,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default=ROOT / "bench" / "results", help="folder of the results (default: bench/results)"
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    # One symbol is the benchmark, which no article is about.
+    if options.symbols < 2 or options.articles < 1 or options.minutes < 1:
+        parser.error("--symbols has to be at least 2, --articles and --minutes at least 1")
+    if not options.program.is_file():
+        parser.error(
+            f"there is no program {options.program}; build it with `make build`, or name another with --program"
+        )
+    return options
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def table(results: dict) -> str:
         f"| memory at the end, at most | {memory[-1]['bytes'] >> 20} MB, {max(s['bytes'] for s in memory) >> 20} MB |",
         f"| memory, slope over the second half | {slope(memory) / 2**20:.0f} MB/h |",
         f"| articles sent, stored, joined | {sent['articles']}, {stored['articles']}, {stored['joined']} |",
+        f"| messages of bars sent, each a correction of its bar | {sent['bars_sent']} |",
         f"| bars sent, stored | {sent['bars']}, {stored['bars']} |",
         f"| last closes of all bars, sum sent and stored | {sent['closes']}, {stored['closes']} |",
         f"| everything arrived once | {'yes' if is_complete(results) else 'NO'} |",
