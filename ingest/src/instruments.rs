@@ -12,6 +12,7 @@ pub use publish::run;
 
 use crate::IngestError;
 use crate::providers::http::{Credentials, HttpClient};
+use crate::providers::items::read_object;
 use crate::providers::{ApiKey, ProviderError, Reject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,7 +135,8 @@ struct Table<'a> {
 /// [`ProviderError::Unreadable`] if the body is not the list. A row that can't be read is rejected alone.
 pub fn read_sec(body: &[u8]) -> Result<Listing, ProviderError> {
     let unreadable = |reason: String| ProviderError::Unreadable { provider: SEC.into(), path: PATH.join("/"), reason };
-    let table: Table<'_> = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8_lossy(body);
+    let table: Table<'_> = read_object(&text).map_err(unreadable)?;
     let column = |name: &str| {
         let found = table.fields.iter().position(|field| field == name);
         found.ok_or_else(|| unreadable(format!("it has no column {name}, but {}", table.fields.join(", "))))

@@ -3,6 +3,7 @@
 use super::Listing;
 use crate::IngestError;
 use crate::providers::http::{Credentials, HttpClient};
+use crate::providers::items::read_object;
 use crate::providers::massive::MassiveConfig;
 use crate::providers::pages::PageGuard;
 use crate::providers::registry::Account;
@@ -109,17 +110,15 @@ struct Ticker {
 
 fn read(provider: &str, body: &[u8]) -> Result<Page<Instrument>, ProviderError> {
     let path = format!("/{}", PATH.join("/"));
-    let unreadable = |error: serde_json::Error| ProviderError::Unreadable {
-        provider: provider.to_owned(),
-        path: path.clone(),
-        reason: error.to_string(),
-    };
-    let Answer { results, next_url } = serde_json::from_slice(body).map_err(unreadable)?;
+    let unreadable =
+        |reason| ProviderError::Unreadable { provider: provider.to_owned(), path: path.clone(), reason };
+    let text = String::from_utf8_lossy(body);
+    let Answer { results, next_url } = read_object(&text).map_err(unreadable)?;
     Ok(Page::read(&path, next_url.map(Cursor), results, |raw| Ok((instrument(raw)?, None))))
 }
 
 fn instrument(raw: &str) -> Result<Instrument, String> {
-    let item: Ticker = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Ticker = read_object(raw)?;
     let symbol = Symbol::new(&item.ticker).map_err(|error| error.to_string())?;
     let text = |value: Option<String>| value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let name = text(item.name).ok_or_else(|| format!("{symbol} has no name"))?;

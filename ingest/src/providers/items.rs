@@ -1,8 +1,12 @@
 //! Reads the items of an answer one by one, in the same way for all providers.
 
 use super::{Cursor, LARGEST_ITEM, LARGEST_RECORD, Page, ProviderError, Reject, Rejected};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use std::fmt;
+use std::marker::PhantomData;
 use tapewire_core::record::News;
 use tapewire_core::{Article, NewsRecord, Run, Symbol};
 
@@ -30,10 +34,30 @@ impl<'de> Deserialize<'de> for Id {
 /// # Errors
 /// The reason, in words.
 pub fn read_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    if !raw.trim_start().starts_with('{') {
-        return Err("not an object".into());
+    if raw.trim_start().starts_with('[') {
+        return Err("it is a list, and not an object".into());
     }
     serde_json::from_str(raw).map_err(|error| error.to_string())
+}
+
+/// For `deserialize_with`, of a field that is an object: a list is refused, as in [`read_object`].
+///
+/// # Errors
+/// The field is not an object, or one that can't be read.
+pub fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Fields<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+        type Value = T;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields))
+        }
+    }
+    deserializer.deserialize_map(Fields(PhantomData))
 }
 
 /// What identifies an article: its id, or its address where it has none. An id of 0 does not count: several articles
@@ -195,6 +219,33 @@ mod tests {
             (Ok("7".into()), Ok("u".into()), Ok("u".into()))
         );
         assert!(identity(id("0"), " ").is_err());
+    }
+
+    #[test]
+    fn a_list_is_no_object_also_within_one() {
+        #[derive(Debug, Deserialize)]
+        struct Inner<'a> {
+            price: u32,
+            #[serde(borrow)]
+            rest: Option<&'a RawValue>,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Outer<'a> {
+            #[serde(borrow, deserialize_with = "object")]
+            inner: Inner<'a>,
+        }
+        let read = |raw: &'static str| read_object::<Outer<'_>>(raw).map(|outer| outer.inner);
+        let inner = read(r#"{"inner":{"price":7,"rest":[1]}}"#).unwrap();
+        assert_eq!((inner.price, inner.rest.map(RawValue::get)), (7, Some("[1]")));
+        for (raw, reason) in [
+            (r#"[{"price":7}]"#, "not an object"),
+            (" [[7,null]]", "not an object"),
+            (r#"{"inner":[7,null]}"#, "expected an object"),
+            (r#"{"inner":7}"#, "expected an object"),
+        ] {
+            let error = read(raw).unwrap_err();
+            assert!(error.contains(reason), "{raw}: {error}");
+        }
     }
 
     #[test]

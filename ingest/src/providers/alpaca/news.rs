@@ -6,7 +6,7 @@ use super::AlpacaConfig;
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::coins;
 use crate::providers::http::HttpClient;
-use crate::providers::items::{Id, ItemResult, identity};
+use crate::providers::items::{Id, ItemResult, identity, read_object};
 use crate::providers::registry::Account;
 use crate::providers::{Cursor, KnownFrom, NewsRequest, NewsSource, Page, ProviderError};
 use async_trait::async_trait;
@@ -132,7 +132,7 @@ pub fn page(http: &HttpClient, url: &Url, body: &[u8]) -> Result<Page<Article>, 
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
     let unreadable = |reason: String| ProviderError::unreadable(provider, url.path(), http.redacted(&reason));
-    let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let answer: Answer<'_> = read_object(&text).map_err(unreadable)?;
     let Some(news) = answer.news else {
         let said: String = text.trim().chars().take(200).collect();
         return Err(unreadable(format!("it has no list of news; it says: {said}")));
@@ -162,7 +162,7 @@ fn start(url: &Url) -> Option<Timestamp> {
 /// # Errors
 /// Why it can't be used.
 pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Item = read_object(raw)?;
     let url = item.url.unwrap_or_default();
     let texts = [item.summary, item.content].into_iter().flatten();
     let description = texts.into_iter().find(|text| !text.trim().is_empty()).unwrap_or_default();

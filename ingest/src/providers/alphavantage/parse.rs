@@ -1,7 +1,7 @@
 //! Alpha Vantage's answers to articles.
 
 use crate::providers::http::HttpClient;
-use crate::providers::items::ItemResult;
+use crate::providers::items::{ItemResult, read_object};
 use crate::providers::{Cursor, Page, ProviderError};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -77,9 +77,9 @@ pub fn page(
     let (provider, received_at) = (http.provider(), http.clock().now());
     let text = String::from_utf8_lossy(body);
     let unreadable = |reason: String| ProviderError::unreadable(provider, path, http.redacted(&reason));
-    let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| {
+    let answer: Answer<'_> = read_object(&text).map_err(|reason| {
         let said: String = text.trim().chars().take(200).collect();
-        unreadable(format!("{error}; it says: {said}"))
+        unreadable(format!("{reason}; it says: {said}"))
     })?;
     let Some(feed) = answer.feed else {
         let said = answer.error.or(answer.information).or(answer.note);
@@ -141,7 +141,7 @@ fn step_over(provider: &str, last: Timestamp) -> Timestamp {
 /// # Errors
 /// Why it can't be used.
 pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Item = read_object(raw)?;
     let url = item.url.filter(|url| !url.trim().is_empty()).ok_or("it has no url, so nothing to know it again by")?;
     let (title, description) = (item.title.unwrap_or_default(), item.summary.unwrap_or_default());
     if title.trim().is_empty() && description.trim().is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::epoch::of_any_unit;
 use crate::providers::coins::{Decimal, pair};
+use crate::providers::items::{object, read_object};
 use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -68,6 +69,7 @@ struct TradeMessage {
 #[derive(Deserialize)]
 struct KlineMessage {
     s: String,
+    #[serde(deserialize_with = "object")]
     k: Kline,
 }
 
@@ -91,7 +93,7 @@ struct Kline {
 /// # Errors
 /// The reason, in words.
 pub fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
-    let envelope: Envelope<'_> = read(raw)?;
+    let envelope: Envelope<'_> = read_object(raw)?;
     match envelope.data {
         Some(data) => event(data.get(), received_at),
         None => event(raw, received_at),
@@ -100,7 +102,7 @@ pub fn message(raw: &str, received_at: Timestamp) -> Result<Message, String> {
 
 /// Reads what is in the envelope of a combined stream, or a message without one.
 fn event(raw: &str, received_at: Timestamp) -> Result<Message, String> {
-    let envelope: Envelope<'_> = read(raw)?;
+    let envelope: Envelope<'_> = read_object(raw)?;
     match (envelope.e.as_deref(), envelope.error, envelope.id) {
         (Some("trade" | "aggTrade"), ..) => Ok(Message::Market(MarketEvent::Trade(trade(raw, received_at)?))),
         (Some("kline"), ..) => kline(raw, received_at),
@@ -113,7 +115,7 @@ fn event(raw: &str, received_at: Timestamp) -> Result<Message, String> {
 }
 
 fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
-    let item: TradeMessage = read(raw)?;
+    let item: TradeMessage = read_object(raw)?;
     if item.p.0 <= 0.0 || item.q.0 <= 0.0 {
         return Err("price or size is not a positive number".into());
     }
@@ -132,7 +134,7 @@ fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
 }
 
 fn kline(raw: &str, received_at: Timestamp) -> Result<Message, String> {
-    let KlineMessage { s, k } = read(raw)?;
+    let KlineMessage { s, k } = read_object(raw)?;
     if !k.x {
         return Ok(Message::Nothing);
     }
@@ -189,7 +191,7 @@ pub fn bars_page(
     let next = match rows.len() >= PAGE {
         true => {
             // The last row may be one that can't be read; the rows after it are not to be missed.
-            let last = rows.iter().rev().find_map(|raw| read::<Row>(raw.get()).ok());
+            let last = rows.iter().rev().find_map(|raw| read_row(raw.get()).ok());
             let start = last.and_then(|row| row.0.checked_add(width_ms)).ok_or_else(|| {
                 ProviderError::unreadable(
                     provider,
@@ -202,7 +204,7 @@ pub fn bars_page(
         false => None,
     };
     let page = Page::read(path, next, rows, |raw| {
-        let (t, o, h, l, c, v, last, q, n, ..) = read::<Row>(raw)?;
+        let (t, o, h, l, c, v, last, q, n, ..) = read_row(raw)?;
         if last.checked_sub(t) != Some(width_ms - 1) {
             let what = if width == BarWidth::Day { "day" } else { "minute" };
             return Err(format!("a {what} does not last from {t} to {last}"));
@@ -218,7 +220,8 @@ pub fn bars_page(
     })
 }
 
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
+/// Reads a row of a list of candles, which is a list itself.
+fn read_row(raw: &str) -> Result<Row, String> {
     serde_json::from_str(raw).map_err(|error| error.to_string())
 }
 

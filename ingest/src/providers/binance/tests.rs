@@ -74,6 +74,13 @@ fn what_cannot_be_read_is_refused_with_the_reason() {
         ("busy", "expected value"),
         ("{}", "no event"),
         (r#"{"e":"24hrTicker"}"#, "24hrTicker"),
+        // serde would take the elements of a list for the fields, in their order.
+        (r#"[{"e":"trade"},"trade",3,null]"#, "not an object"),
+        (r#"{"data":["trade","BTCUSDT",744644693,1,"57497","0.1",1617523773473]}"#, "not an object"),
+        (
+            r#"{"e":"kline","s":"BTCUSDT","k":[1783302540000,1783302599999,"1","2","1","1","5",7,true,"8"]}"#,
+            "expected an object",
+        ),
         (&*TRADE.replace("57497.07000000", "NaN"), "number"),
         (&*TRADE.replace("57497.07000000", "0"), "positive"),
         (&*TRADE.replace("1617523773473", "123456785"), "between the years"),

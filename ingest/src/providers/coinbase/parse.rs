@@ -5,6 +5,7 @@ use super::messages::{
 };
 use crate::epoch::{of_any_unit, plausible_moment};
 use crate::providers::coins::pair;
+use crate::providers::items::read_object;
 use crate::providers::{BarWidth, Cursor, Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -63,7 +64,7 @@ pub(super) fn message_or_trade(raw: &str, received_at: Timestamp) -> Message {
 }
 
 fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), String> {
-    let envelope: Envelope<'_> = read(raw)?;
+    let envelope: Envelope<'_> = read_object(raw)?;
     message.sequence = envelope.sequence_num;
     message.sent_at = envelope.timestamp;
     match (envelope.channel.as_deref(), envelope.r#type.as_deref()) {
@@ -75,7 +76,7 @@ fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), 
         (Some("candles"), _) => {
             for event in events(message, &envelope.events, |event: &CandlesEvent<'_>| event.candles.clone()) {
                 let read = |raw: &str| {
-                    let item: Candle = read(raw)?;
+                    let item: Candle = read_object(raw)?;
                     bar(&product(&item.product_id)?, &item, WIDTH_S, received_at)
                 };
                 keep(&mut message.candles, &mut message.rejects, event, read);
@@ -83,12 +84,12 @@ fn fill(message: &mut Message, raw: &str, received_at: Timestamp) -> Result<(), 
         }
         (Some("heartbeats"), _) => {
             for event in &envelope.events {
-                message.heartbeat = Some(read::<HeartbeatEvent>(event.get())?.heartbeat_counter);
+                message.heartbeat = Some(read_object::<HeartbeatEvent>(event.get())?.heartbeat_counter);
             }
         }
         (Some("subscriptions"), _) => {
             for event in &envelope.events {
-                message.subscribed = Some(read::<SubscriptionsEvent>(event.get())?.subscriptions);
+                message.subscribed = Some(read_object::<SubscriptionsEvent>(event.get())?.subscriptions);
             }
         }
         (Some(other), _) => return Err(format!("channel `{}` is not one we subscribe to", other.escape_debug())),
@@ -113,7 +114,7 @@ fn events<'a, T: Deserialize<'a>>(
 ) -> Vec<&'a RawValue> {
     let mut all = Vec::new();
     for event in events {
-        match read::<T>(event.get()) {
+        match read_object::<T>(event.get()) {
             Ok(event) => all.extend(items(&event)),
             Err(reason) => message.rejects.push(Reject::new(event.get(), reason)),
         }
@@ -134,7 +135,7 @@ fn keep<T>(
 }
 
 fn trade(raw: &str, received_at: Timestamp) -> Result<Trade, String> {
-    let item: TradeItem = read(raw)?;
+    let item: TradeItem = read_object(raw)?;
     if item.price.0 <= 0.0 || item.size.0 <= 0.0 {
         return Err("price or size is not a positive number".into());
     }
@@ -202,14 +203,10 @@ pub fn bars_page(
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer: CandlesAnswer<'_> =
-        serde_json::from_str(&text).map_err(|error| ProviderError::unreadable(provider, path, error.to_string()))?;
-    let read = |raw: &str| Ok((bar(symbol, &read::<Candle>(raw)?, width_s, received_at)?, None));
+        read_object(&text).map_err(|reason| ProviderError::unreadable(provider, path, reason))?;
+    let read = |raw: &str| Ok((bar(symbol, &read_object::<Candle>(raw)?, width_s, received_at)?, None));
     let page = Page::read(path, next, answer.candles, read);
     let mut items: Vec<Bar> = page.items.into_iter().flatten().collect();
     items.sort_by_key(|bar| bar.start);
     Ok(Page { items, rejects: page.rejects, origin: page.origin, next: page.next })
-}
-
-fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, String> {
-    serde_json::from_str(raw).map_err(|error| error.to_string())
 }

@@ -36,6 +36,23 @@ fn candle(number: u64, sent_at: &str, close: &str) -> String {
     enveloped("candles", number, sent_at, &format!("{{\"type\":\"update\",\"candles\":[{candle}]}}"))
 }
 
+/// serde would take the elements of a list for the fields of a message, in their order.
+#[test]
+fn a_list_in_the_place_of_an_object_is_refused_with_the_reason() {
+    let whole = format!(r#"["market_trades","{NOW}",7,[]]"#);
+    let event = enveloped("market_trades", 1, NOW, "[[]]");
+    let trade = r#"["995098700","BTC-USD","68900.50","0.5","2026-04-07T14:30:02.789012Z"]"#;
+    let trade = enveloped("market_trades", 1, NOW, &format!("{{\"trades\":[{trade}]}}"));
+    let candle = r#"["1775572200","68900","68950","68850","68910","42","BTC-USD"]"#;
+    let candle = enveloped("candles", 1, NOW, &format!("{{\"candles\":[{candle}]}}"));
+    for raw in [whole, event, trade, candle, enveloped("heartbeats", 1, NOW, "[5]")] {
+        let read = message(&raw, Timestamp::UNIX_EPOCH);
+        assert!(read.trades.is_empty() && read.candles.is_empty() && read.heartbeat.is_none(), "{raw}: {read:?}");
+        let [reject] = &read.rejects[..] else { panic!("{raw}: {read:?}") };
+        assert!(reject.reason.contains("not an object"), "{raw}: {}", reject.reason);
+    }
+}
+
 fn heartbeat(number: u64, sent_at: &str, counter: u64) -> String {
     enveloped("heartbeats", number, sent_at, &format!("{{\"heartbeat_counter\":\"{counter}\"}}"))
 }

@@ -3,7 +3,7 @@
 use super::FinnhubConfig;
 use crate::epoch;
 use crate::providers::http::{Credentials, HttpClient};
-use crate::providers::items::{Id, ItemResult, identity};
+use crate::providers::items::{Id, ItemResult, identity, read_object};
 use crate::providers::registry::Account;
 use crate::providers::rounds::{Round, Rounds};
 use crate::providers::{NewsRequest, NewsSource, Page, ProviderError};
@@ -208,7 +208,7 @@ impl NewsSource for CompanyNews {
 /// # Errors
 /// Why it can't be used.
 pub fn article(provider: &str, asked: &Symbol, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Item = read_object(raw)?;
     let url = item.url.unwrap_or_default();
     let title = item.headline.unwrap_or_default();
     let description = item.summary.unwrap_or_default();

@@ -3,7 +3,7 @@
 //! GDELT says when it saw an article, in steps of a quarter of an hour, and not when it was published.
 
 use super::http::{Credentials, HttpClient};
-use super::items::ItemResult;
+use super::items::{ItemResult, read_object};
 use super::registry::{Account, Provider, SettingsType};
 use super::{Cursor, NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use async_trait::async_trait;
@@ -159,15 +159,15 @@ pub fn page(
     received_at: Timestamp,
 ) -> Result<(Page<Article>, bool), ProviderError> {
     let text = String::from_utf8_lossy(body);
-    let answer: Answer<'_> = match serde_json::from_str(&text) {
+    let answer: Answer<'_> = match read_object(&text) {
         Ok(answer) => answer,
         Err(_) if text.to_ascii_lowercase().contains("limit requests") => {
             let (provider, path) = (provider.to_owned(), path.to_owned());
             return Err(ProviderError::RateLimited { provider, path, retry_after: Some(BETWEEN_REQUESTS) });
         }
-        Err(error) => {
+        Err(reason) => {
             let said: String = text.trim().chars().take(200).collect();
-            let reason = format!("{error}; it says: {said}");
+            let reason = format!("{reason}; it says: {said}");
             return Err(ProviderError::unreadable(provider, path, reason));
         }
     };
@@ -198,7 +198,7 @@ fn step_over(provider: &str, moment: Timestamp) -> Timestamp {
 }
 
 fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Item = read_object(raw)?;
     if item.url.is_empty() || item.title.trim().is_empty() {
         return Err("it has no url or no title".into());
     }

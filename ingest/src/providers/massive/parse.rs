@@ -99,9 +99,9 @@ pub fn frame(text: &str, received_at: Timestamp) -> Messages {
 /// [`ProviderError::Unreadable`] if it is not a page at all.
 pub fn answer<'a>(provider: &str, path: &str, text: &'a str) -> Result<Answer<'a>, ProviderError> {
     let (provider, path) = (provider.to_owned(), path.to_owned());
-    let answer: Answer<'a> = match serde_json::from_str(text) {
+    let answer: Answer<'a> = match read_object(text) {
         Ok(answer) => answer,
-        Err(error) => return Err(ProviderError::Unreadable { provider, path, reason: error.to_string() }),
+        Err(reason) => return Err(ProviderError::Unreadable { provider, path, reason }),
     };
     let said = || answer.error.clone().or_else(|| answer.message.clone()).unwrap_or_else(|| "no reason given".into());
     match answer.status.as_deref() {

@@ -2,7 +2,7 @@
 
 use crate::epoch::{is_plausible, whole_microseconds};
 use crate::providers::http::HttpClient;
-use crate::providers::items::{Id, ItemResult, identity};
+use crate::providers::items::{Id, ItemResult, identity, read_object};
 use crate::providers::{KnownFrom, Page, ProviderError};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -58,7 +58,7 @@ pub fn page(
 /// # Errors
 /// Why it can't be used.
 pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<Article> {
-    let item: Item = serde_json::from_str(raw).map_err(|error| error.to_string())?;
+    let item: Item = read_object(raw)?;
     let url = item.url.unwrap_or_default();
     let (title, description) = (item.title.unwrap_or_default(), item.description.unwrap_or_default());
     if title.trim().is_empty() && description.trim().is_empty() {

@@ -1,6 +1,7 @@
 //! Reads Yahoo's charts as bars.
 
 use crate::epoch;
+use crate::providers::items::{object, read_object};
 use crate::providers::{Page, ProviderError, Reject};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use tapewire_core::{Bar, Symbol};
 /// ```
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(deserialize_with = "object")]
     chart: Chart,
 }
 
@@ -35,9 +37,11 @@ struct Fault {
 
 #[derive(Deserialize)]
 struct Listed {
+    #[serde(deserialize_with = "object")]
     meta: Meta,
     /// Missing where there are no bars.
     timestamp: Option<Vec<i64>>,
+    #[serde(deserialize_with = "object")]
     indicators: Indicators,
     /// Missing where they were not asked for, or there are none.
     events: Option<Events>,
@@ -117,9 +121,10 @@ pub(super) fn chart(
     interval: &str,
 ) -> Result<Result<Charted, Reject>, ProviderError> {
     let unreadable = |reason: String| ProviderError::unreadable(provider, path, reason);
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| {
-        let said: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
-        unreadable(format!("{error}; it says: {said}"))
+    let text = String::from_utf8_lossy(body);
+    let answer: Answer = read_object(&text).map_err(|reason| {
+        let said: String = text.trim().chars().take(200).collect();
+        unreadable(format!("{reason}; it says: {said}"))
     })?;
     if let Some(Fault { code, description }) = answer.chart.error {
         let said = [code, description].into_iter().flatten().collect::<Vec<_>>().join(": ");
