@@ -203,11 +203,20 @@ fn split(text: &str) -> Result<Vec<std::ops::Range<usize>>, String> {
     while let Some(found) = text[at..].find('<') {
         let start = at + found;
         let rest = &text[start..];
-        let skipped = [("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>")];
-        if let Some((_, end)) = skipped.iter().find(|(begin, _)| rest.starts_with(begin)) {
-            // What has no end is part of the item that it is in, which is refused then.
-            at = rest.find(end).map_or(start + 1, |length| start + length + end.len());
-            continue;
+        match Skipped::at(rest) {
+            Some(Skipped::Whole(length)) => {
+                at = start + length;
+                continue;
+            }
+            // It is part of the item that it is in, which is refused then.
+            Some(Skipped::Unclosed(begin)) if open.is_some() => {
+                at = start + begin.len();
+                continue;
+            }
+            Some(Skipped::Unclosed(begin)) => {
+                return Err(format!("`{begin}` has no end: only a part of it came, or it is not well-formed XML"));
+            }
+            None => {}
         }
         let is_close = rest.starts_with("</");
         let tag =
@@ -230,6 +239,29 @@ fn split(text: &str) -> Result<Vec<std::ops::Range<usize>>, String> {
     }
     items.extend(open.map(|from| from..text.len()));
     Ok(items)
+}
+
+/// A part of a feed in which tags do not count: CDATA, a comment, an instruction.
+enum Skipped {
+    /// Its length in bytes.
+    Whole(usize),
+    /// What it begins with; it has no end.
+    Unclosed(&'static str),
+}
+
+impl Skipped {
+    /// The part that `rest` begins with. One that reaches over the beginning of another of its kind and over the tags of
+    /// items has no end itself: its end is that of the other, and the items between would be lost.
+    fn at(rest: &str) -> Option<Self> {
+        const KINDS: [(&str, &str); 3] = [("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>")];
+        let (begin, end) = KINDS.into_iter().find(|(begin, _)| rest.starts_with(begin))?;
+        let swallows_items = |length: &usize| {
+            let inner = rest.get(begin.len()..*length).unwrap_or_default();
+            inner.contains(begin) && ITEMS.iter().any(|item| inner.contains(&format!("<{item}")))
+        };
+        let length = rest.find(end).filter(|length| !swallows_items(length));
+        Some(length.map_or(Self::Unclosed(begin), |length| Self::Whole(length + end.len())))
+    }
 }
 
 fn root(text: &str) -> Option<String> {
@@ -298,6 +330,29 @@ mod tests {
             assert!(error.is_retryable() && error.to_string().contains("/rss"), "{body}: {error}");
         }
         assert_eq!(titles(&whole).0, ["one"]);
+    }
+
+    #[test]
+    fn what_has_no_end_is_refused_and_takes_no_item_with_it() {
+        for (begin, end) in [("<!--", "-->"), ("<![CDATA[", "]]>")] {
+            let item = |title: &str| format!("<item><title>{title}</title></item>");
+            // Outside of items: those that follow may be commented out, so that the feed is not whole.
+            let commented = format!("{begin}{}{end}", item("two"));
+            for more in [format!("{begin} cut {}", item("one")), format!("{begin}{}{commented}", item("one"))] {
+                let error = Feed::new("wire", "/rss", feed(&more).as_bytes()).map(|_| ()).unwrap_err();
+                assert!(error.is_retryable() && error.to_string().contains("has no end"), "{more}: {error}");
+            }
+            // Within an item, whose end it hides.
+            let open = format!("<item><title>open {begin}</title></item>");
+            let whole = format!("<item>{begin} x {end}<title>three</title></item>");
+            let (found, rejects) = titles(&feed(&format!("{}{open}{whole}{}", item("one"), item("four"))));
+            assert_eq!(found, ["one", "three", "four"], "{begin}");
+            let [reject] = &rejects[..] else { panic!("{begin}: {rejects:?}") };
+            assert_eq!((reject.bytes.as_slice(), reject.reason.contains("XML")), (open.as_bytes(), true), "{reject:?}");
+        }
+        // As some editors comment on comments: no item is in them.
+        let noted = feed("<!-- cached <!-- twice --><item><title>one</title></item>");
+        assert_eq!(titles(&noted).0, ["one"]);
     }
 
     #[test]
