@@ -34,7 +34,8 @@ use tapewire_runtime::Shutdown;
     windows is 1, or for a text longer than the model's limit the number of overlapping windows it was read in.\n\
     A text without a score, because it is empty or longer than 1 MiB, has nulls there. Such rows, and rows that could not\n\
     be read, are in OUTPUT.rejected.jsonl with the reason.\n\n\
-    --resume checks that the output was made from the same input by the same model, and continues after its last row.\n\
+    --resume checks that the output was made from the same input, with the same options, by the same model, and continues\n\
+    after its last row.\n\
     A Parquet file can't be continued itself: until it is complete, its scores are kept in OUTPUT.scores.jsonl.\n\
     From JSON to CSV or Parquet the rows that are read ahead, at most 1000 of each input, determine the columns, so from\n\
     a pipe nothing is written before these rows, or the end of the pipe; to JSON lines each row is written at once.\n\n\

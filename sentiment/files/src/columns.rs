@@ -149,10 +149,15 @@ pub(crate) struct Score {
 impl Score {
     /// The score of a text for a company.
     pub fn new(scored: &TextScore, text: &str, company: Option<&Company>) -> Self {
+        let asked_as = Self::asked_as(text, company);
+        Self { probabilities: scored.probabilities, asked_as, windows: scored.windows }
+    }
+
+    /// The name by which a model is asked about a company in a text.
+    pub fn asked_as(text: &str, company: Option<&Company>) -> Option<Box<str>> {
         // A line break inside the name becomes a space, because an output is continued line by line.
         let in_a_line = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").into();
-        let asked_as = company.and_then(|company| company.name_in(text)).map(in_a_line);
-        Self { probabilities: scored.probabilities, asked_as, windows: scored.windows }
+        company.and_then(|company| company.name_in(text)).map(in_a_line)
     }
 }
 

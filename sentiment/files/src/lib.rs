@@ -36,6 +36,7 @@
 
 mod batch;
 mod columns;
+mod continued;
 mod error;
 pub mod format;
 mod input;
@@ -189,6 +190,7 @@ pub fn score(
         rejected: Rejected::open(job.rejected_file(), job.resume)?,
         summary: Summary { text_column: opened.text_column.clone(), ..Summary::default() },
         total: opened.total,
+        computed_again: 0,
         on_event,
     };
     run.run(&Batches::of(opened.inputs, job.batch_tokens), stop)
@@ -230,6 +232,8 @@ struct Run<'a, T> {
     rejected: Rejected,
     summary: Summary,
     total: Option<u64>,
+    /// How many scores of an earlier run were computed again, to compare them.
+    computed_again: usize,
     on_event: T,
 }
 
@@ -258,8 +262,12 @@ impl<T: FnMut(JobEvent<'_>)> Run<'_, T> {
             Item::Unreadable(_) => Ok(None),
         };
         let known: Vec<Option<Option<Score>>> = batch.items.iter().map(known).collect::<Result<_, _>>()?;
+        self.check_continued(&batch.items, &known)?;
         let scores = self.scores_of(&batch.items, &known)?;
-        for (item, score) in batch.items.iter().zip(&scores) {
+        for ((item, known), score) in batch.items.iter().zip(&known).zip(&scores) {
+            if let (Item::Row(row), Some(None), Ok(_)) = (item, known, score) {
+                return Err(self.differs(row, "it has no score there, and one here"));
+            }
             self.count(item, score)?;
         }
         self.rejected.flush()?;

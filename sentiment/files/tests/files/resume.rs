@@ -1,6 +1,7 @@
 //! Outputs that are continued.
 
 use super::*;
+use tapewire_models::{Registry, Source};
 
 /// Resumes from every prefix of the output that a kill may leave, with the rejected rows of that moment or later.
 #[test]
@@ -32,6 +33,62 @@ fn a_run_resumed_after_any_kill_gives_the_same_bytes() {
             run(&job).unwrap();
             assert_eq!(std::fs::read(&output).unwrap(), whole);
             assert_eq!(std::fs::read(rejected(&output)).unwrap(), aside);
+        }
+    }
+}
+
+/// Neither the column of texts nor the labels are in the output, and the company only as the name that was asked about.
+#[test]
+fn an_output_of_other_options_is_not_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let csv = "id,title,body,company\n1,Profit doubled,Shares crash after a fraud,AAPL\n2,,Dividend cut after a loss,\n\
+        3,Outlook raised,,\n";
+    std::fs::write(at("in.csv"), csv).unwrap();
+    let (shipped, companies) = (common::shipped(), Companies::load(None).unwrap());
+    let model = Registry::from_env().resolve(&Source::default()).unwrap();
+    let labels = Some("positive=negative, negative=positive".to_owned());
+    let renamed = Engine::load(&model, &EngineConfig { labels, ..EngineConfig::default() }).unwrap();
+    let select =
+        |text: &str, company: Option<&str>| Selection { text: Some(text.into()), company: company.map(str::to_owned) };
+    for output in ["out.jsonl", "out.csv", "out.parquet"] {
+        let plain = Job { selection: select("title", None), ..job(&at("in.csv"), &at(output)) };
+        let about = Job { selection: select("title", Some("company")), ..plain.clone() };
+        for (first, then, part) in [
+            (
+                (&*shipped, plain.clone()),
+                (&*shipped, Job { selection: select("body", None), ..plain.clone() }),
+                "score",
+            ),
+            (
+                (&*shipped, about.clone()),
+                (&*shipped, plain.clone()),
+                "about Apple there, and would be about no company",
+            ),
+            (
+                (&*shipped, plain.clone()),
+                (&*shipped, about.clone()),
+                "about no company there, and would be about Apple",
+            ),
+            (
+                (&*shipped, Job { company: Some("MSFT".into()), ..about.clone() }),
+                (&*shipped, Job { company: Some("Pfizer".into()), ..about.clone() }),
+                "about Microsoft there, and would be about Pfizer here",
+            ),
+            ((&*shipped, plain.clone()), (&renamed, plain.clone()), "its score is"),
+        ] {
+            let score = |(engine, job): &(&Engine, Job), resume: bool| {
+                let job = Job { resume, overwrite: !resume, ..job.clone() };
+                files::score(engine, &companies, &job, || false, |_| {})
+            };
+            score(&first, false).unwrap();
+            let whole = std::fs::read(at(output)).unwrap();
+            let error = score(&then, true).unwrap_err();
+            assert!(matches!(error, FilesError::Differs { .. }), "{output}: {error}");
+            let said = error.to_string();
+            assert!(said.contains(part) && said.contains("--overwrite"), "{output} {part}: {said}");
+            assert_eq!(std::fs::read(at(output)).unwrap(), whole, "{output}: {said}");
+            assert_eq!(score(&first, true).unwrap().resumed, 3, "{output}");
         }
     }
 }
