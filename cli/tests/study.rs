@@ -186,6 +186,37 @@ fn what_can_not_be_studied_is_refused_with_the_reason() {
     assert!(code == Some(2) && refused.contains("is named for two outputs"), "{refused}");
 }
 
+/// A misspelled value of a filter is named, with what may be meant. If others keep events it is a warning, also in the
+/// report.
+#[test]
+fn a_filter_that_keeps_nothing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    market(folder, 0.0);
+    let kept = ["--scores", "kept.jsonl", "--overwrite"];
+    let (found, said) =
+        studied(folder, &[&kept[..], &["--symbols", "AAAA,BBBC", "--json", "f.json", "-o", "r.html"]].concat());
+    let warned = "--symbols BBBC keeps nothing: no mention has this value; the nearest that there are: BBBB";
+    assert!(said.contains(warned) && found["events"] == 22, "{said}");
+    assert!(std::fs::read_to_string(folder.join("r.html")).unwrap().contains(warned));
+    for (filter, parts) in [
+        (&["--symbols", "APPL"][..], &["--symbols APPL keeps nothing", "there are AAAA, BBBB, CCCC, DDDD"][..]),
+        (&["--symbols", "BBBC,CCCB"], &["--symbols BBBC keeps", "BBBB", "--symbols CCCB keeps", "CCCC"]),
+        (&["--publisher", "Wires"], &["--publisher Wires keeps nothing", "the nearest that there are: Wire"]),
+        (&["--source", "massive"], &["--source massive keeps nothing", "there are replay"]),
+        (&["--session", "post"], &["--session post keeps nothing", "there are regular"]),
+        (&["--from", "2024-08-01"], &["--from 2024-08-01 keeps nothing", "2024-07-01 to 2024-07-31"]),
+        (&["--horizons", "60m"], &["--horizons 60m: no event has a return then; there are some at 1m, 5m"]),
+    ] {
+        let arguments = [&FILES[..], &kept, filter].concat();
+        let output = tapewire(folder, &arguments);
+        let said = self::said(&output);
+        let code = if filter[0] == "--horizons" { 1 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{filter:?}: {said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{filter:?}: {said}");
+    }
+}
+
 #[test]
 fn headlines_are_text_in_the_report() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! `tapewire study`: whether scores of news order the returns that follow, from files, a run, or joined rows.
 
 mod choices;
+mod unmatched;
 
 use super::reading::{Reading, progress_bar, set_markets};
 use crate::batch::again::{self, Again};
@@ -16,7 +17,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use tapewire_core::exchange::Calendars;
-use tapewire_core::{Impact, Symbol};
+use tapewire_core::{Horizon, Impact, Symbol};
 use tapewire_ingest::replay::Rejected;
 use tapewire_joiner::join::SessionCloses;
 use tapewire_runtime::Shutdown;
@@ -140,7 +141,12 @@ impl Study {
         if let Some((flag, column)) = settings.filters.filter_without_data(&input.rows) {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
-        let Input { rows, joined, facts, closes, rejected, .. } = input;
+        let unmatched = unmatched::check(&settings.filters, &input.rows)?;
+        let Input { rows, joined, mut facts, closes, rejected, .. } = input;
+        for note in unmatched {
+            eprintln!("{note}");
+            facts.push(note);
+        }
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let studying = tokio::task::spawn_blocking(move || {
@@ -148,11 +154,12 @@ impl Study {
             let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
             let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
-            (findings, raw)
+            (findings, raw, reached(&rows, settings.outcome))
         });
         let studied = shutdown.run_until_cancelled(studying).await;
         bar.finish_and_clear();
-        let (findings, raw) = studied.context("interrupted; nothing was written")?.context("the study panicked")?;
+        let (findings, raw, reached) =
+            studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
         beside.write_rejected(&rejected)?;
         // A standard output that nobody reads is no failure.
@@ -160,7 +167,7 @@ impl Study {
         if let Some(path) = &self.results.output {
             eprintln!("report: {}", path.display());
         }
-        refuse_empty_study(&findings, raw)
+        refuse_empty_study(&findings, raw, &reached)
     }
 
     /// Refuses flags that name no rows, or rows of two kinds.
@@ -325,11 +332,24 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outco
     DailyReturns { by_symbol, benchmark }
 }
 
+/// The horizons at which a row has an outcome.
+fn reached(rows: &[Row], outcome: Outcome) -> Vec<&'static str> {
+    let of = |row: &Row| if outcome == Outcome::Abnormal { row.abnormal } else { row.returns };
+    let has = |place: usize| rows.iter().any(|row| of(row)[place].is_some());
+    (0..Horizon::COUNT).filter(|&place| has(place)).map(|place| Horizon::ALL[place].name()).collect()
+}
+
 /// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a
-/// return of any kind.
-fn refuse_empty_study(findings: &Findings, raw: usize) -> anyhow::Result<()> {
+/// return of any kind, `reached` are the horizons at which rows have an outcome.
+fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyhow::Result<()> {
     if findings.horizons.iter().any(|horizon| horizon.n > 0) {
         return Ok(());
+    }
+    let asked = &findings.settings.horizons;
+    if findings.events > 0 && asked.len() < Horizon::COUNT && !reached.is_empty() {
+        let asked: Vec<&str> = asked.iter().map(|horizon| horizon.name()).collect();
+        let (asked, words) = (asked.join(","), findings.settings.outcome.words());
+        bail!("--horizons {asked}: no event has a {words} then; there are some at {}", reached.join(", "));
     }
     if raw > 0 && findings.settings.outcome == Outcome::Abnormal && findings.events > 0 {
         bail!(

@@ -135,7 +135,7 @@ struct Cache {
 }
 
 /// Why a row is not an event, and the words for it.
-fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
+pub(crate) fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
     let reason = match row.reason {
         Some(reason) => reason,
         None if row.symbol.is_none() => "no_symbol",

@@ -187,6 +187,9 @@ impl Filters {
         if !self.publishers.is_empty() && lacks(|row| !row.publisher.is_empty()) {
             return Some(("--publisher", "publisher"));
         }
+        if !self.sources.is_empty() && lacks(|row| !row.provider.is_empty()) {
+            return Some(("--source", "provider"));
+        }
         None
     }
 

@@ -18,6 +18,7 @@ pub mod row;
 mod sections;
 pub mod sentence;
 pub mod text;
+pub mod unmatched;
 
 pub use daily::DailyReturns;
 pub use estimate::{Estimate, ValueOrReason};

@@ -9,6 +9,7 @@ use tapewire_core::Horizon;
 use tapewire_core::impact::Phase;
 use tapewire_study::filters::{ScoreQuantiles, SplitBy};
 use tapewire_study::panels::Joined;
+use tapewire_study::unmatched::Why;
 use tapewire_study::{
     DailyReturns, Filters, Findings, Novelty, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with, text,
 };
@@ -61,6 +62,27 @@ fn each_filter_says_what_it_removed() {
     assert_eq!(removed(&findings)[0], (160, 40));
     assert!(matches!(findings.horizons[1].positive, ValueOrReason::NotKnown(_)));
     assert_eq!(findings.events, findings.filters[1].left);
+}
+
+#[test]
+fn a_value_that_keeps_no_event_is_named_with_the_reason() {
+    let mut rows = planted(1, 10, 0.0);
+    let without_bars = |day: usize| {
+        let row = row("GONE", &format!("gone{day}"), day, 20, 1.0, 0.0);
+        Row { entry_at: None, reason: Some("no_bars"), ..row }
+    };
+    rows.extend((0..3).map(without_bars));
+    let symbols = ["AAPL", "GONE", "APPL"].map(symbol).into();
+    let filters = Filters { symbols, to: Some(jiff::civil::date(2024, 6, 1)), ..Filters::default() };
+    let [gone, misspelled, day] = &filters.unmatched(&rows)[..] else { panic!("{:?}", filters.unmatched(&rows)) };
+    assert_eq!((gone.flag, gone.value.as_str(), gone.is_all), ("--symbols", "GONE", false));
+    assert_eq!(gone.why, Why::NoEvent(vec![("no bar of the symbol in the sessions around the news", 3)]));
+    let Why::Absent(there) = &misspelled.why else { panic!("{misspelled:?}") };
+    assert_eq!((misspelled.value.as_str(), there.len(), there.last().unwrap().as_str()), ("APPL", 6, "GONE"));
+    assert_eq!((day.flag, day.value.as_str(), day.is_all), ("--to", "2024-06-01", true));
+    let only = Filters { sources: vec!["desk".into()], ..Filters::default() };
+    assert!(only.unmatched(&rows)[0].is_all && only.unmatched(&[]).is_empty());
+    assert_eq!(Filters { labels: vec!["negative"], ..Filters::default() }.unmatched(&rows), []);
 }
 
 #[test]
