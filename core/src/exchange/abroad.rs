@@ -159,6 +159,13 @@ pub fn without_calendar(ticker: &str) -> Option<&'static str> {
     NO_CALENDAR.iter().copied().find(is_ending)
 }
 
+/// The ticker without the ending of its exchange: `VOD` of `VOD.L`, `NESN` of `NESN.SW`.
+pub fn without_ending(ticker: &str) -> &str {
+    let known = EXCHANGES.iter().map(|exchange| exchange.ending).find(|ending| ticker.ends_with(ending));
+    let base = known.or_else(|| without_calendar(ticker)).and_then(|ending| ticker.strip_suffix(ending));
+    base.filter(|base| !base.is_empty()).unwrap_or(ticker)
+}
+
 /// Whether Bloomberg uses this code for one of these exchanges.
 pub fn is_of_bloomberg(code: &str) -> bool {
     exchange(|exchange| exchange.bloomberg.contains(&code)).is_some()
@@ -340,6 +347,12 @@ mod tests {
     fn a_class_of_one_letter_may_be_the_ending_of_an_exchange() {
         let found = ["L", "T", "B", "DE", "PA", ""].map(city_of_class);
         assert_eq!(found, [Some("London"), Some("Tokyo"), None, None, None, None]);
+    }
+
+    #[test]
+    fn the_ending_of_an_exchange_is_not_part_of_its_own_ticker() {
+        let found = ["VOD.L", "BT-A.L", "NESN.SW", "AAPL", "BRK.B", ".L"].map(without_ending);
+        assert_eq!(found, ["VOD", "BT-A", "NESN", "AAPL", "BRK.B", ".L"]);
     }
 
     #[test]

@@ -110,8 +110,7 @@ struct Ticker {
 
 fn read(provider: &str, body: &[u8]) -> Result<Page<Instrument>, ProviderError> {
     let path = format!("/{}", PATH.join("/"));
-    let unreadable =
-        |reason| ProviderError::Unreadable { provider: provider.to_owned(), path: path.clone(), reason };
+    let unreadable = |reason| ProviderError::Unreadable { provider: provider.to_owned(), path: path.clone(), reason };
     let text = String::from_utf8_lossy(body);
     let Answer { results, next_url } = read_object(&text).map_err(unreadable)?;
     Ok(Page::read(&path, next_url.map(Cursor), results, |raw| Ok((instrument(raw)?, None))))

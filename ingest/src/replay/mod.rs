@@ -15,6 +15,7 @@ mod news;
 mod prepare;
 mod send;
 mod source;
+mod spellings;
 mod trades;
 pub mod values;
 

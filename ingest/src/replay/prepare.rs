@@ -2,7 +2,7 @@
 
 use super::source::{Files, Origin, Rejected, reasons};
 use super::values::time::is_of_other_order;
-use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, delayed, news};
+use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, delayed, news, spellings};
 use crate::IngestError;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
@@ -340,11 +340,18 @@ impl Prepared {
         notes.extend(self.bars.markets.iter().cloned());
         notes.extend(self.market_notes());
         notes.extend(self.width_notes());
+        notes.extend(self.spelling_notes());
         notes.extend(self.absent_benchmark_note());
         notes.extend(self.column_notes.iter().cloned());
         notes.extend(self.late_note());
         notes.extend(self.row_notes());
         notes
+    }
+
+    /// Symbols of the news without bars, and those of the bars that may be the same.
+    fn spelling_notes(&self) -> Vec<String> {
+        let mentioned = self.articles.iter().flat_map(|article| &article.symbols);
+        spellings::notes(mentioned, &self.bars.symbols(), &self.options.calendars)
     }
 
     /// How many splits and dividends the file of them has.

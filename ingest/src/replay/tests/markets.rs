@@ -138,6 +138,36 @@ fn news_and_bars_of_another_country_meet_however_each_spells_its_tickers() {
     }
 }
 
+#[test]
+fn symbols_of_the_news_without_bars_are_named_beside_those_of_the_bars() {
+    let news = |symbols: &[&str]| NEWS.replace("[\"AAPL\"]", &format!("{symbols:?}"));
+    let bars = |symbols: &[&str]| {
+        let row = |symbol: &&str, minute: u32| format!("{symbol},2025-05-12T14:0{minute}:00Z,1,2,1,2,10\n");
+        let rows: String = symbols.iter().map(|symbol| row(symbol, 0) + &row(symbol, 1)).collect();
+        format!("{HEADER}{rows}")
+    };
+    let notes = |of_news: &[&str], of_bars: &[&str]| {
+        let files = [("news.jsonl", &*news(of_news)), ("bars.csv", &*bars(of_bars))];
+        read(&files, &ReplayOptions::default()).unwrap().notes()
+    };
+    let none = notes(
+        &["VOD.L", "BRKB", "RY.TO", "BTC-USD", "BCPC", "ZZZZ"],
+        &["VOD", "BRK.B", "RY", "X:BTCUSD", "BCpC", "MSFT"],
+    );
+    for part in [
+        "none of the symbols of the news has bars: the news has BCPC, BRKB, BTC-USD, RY.TO, VOD.L and 1 more, the \
+         bars have BCpC, BRK.B, MSFT, RY, VOD and 1 more; --alias NEWS=TAPE",
+        "in another spelling: BRKB (BRK.B), BTC-USD (X:BTCUSD), RY.TO (RY), VOD.L (VOD); if they are, --alias \
+         BRKB=BRK.B",
+    ] {
+        assert!(none.contains(part), "{none}");
+    }
+    let some = notes(&["AAPL", "MSFT", "ZZZZ"], &["AAPL", "MSFT"]);
+    assert!(some.contains("1 of 3 symbols of the news have no bars: ZZZZ"), "{some}");
+    assert!(!some.contains("in another spelling"), "{some}");
+    assert!(!notes(&["AAPL"], &["AAPL", "MSFT"]).contains("have no bars"));
+}
+
 /// Alpha Vantage names two currencies, and the pair is the symbol.
 #[test]
 fn bars_of_alpha_vantage_of_two_currencies_are_of_their_pair() {
