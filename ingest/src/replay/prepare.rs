@@ -27,6 +27,7 @@ pub struct Prepared {
     pub(super) repeated: u64,
     edits: u64,
     midnights: Vec<news::Midnights>,
+    without_id: news::WithoutId,
     /// What a person should know of the columns of the news.
     column_notes: Vec<String>,
 }
@@ -64,7 +65,8 @@ pub fn prepare(
         Some(run) => run,
         None => Run::named(&format!("replay-{}", fingerprint(&news, &bars, &actions, options))),
     };
-    let news::Collected { articles, mentions, repeated, edits, midnights, rejected: contradicting, notes } = news;
+    let news::Collected { articles, mentions, repeated, edits, midnights, without_id, rejected: contradicting, notes } =
+        news;
     rejected.extend(contradicting);
     Ok(Prepared {
         run,
@@ -78,6 +80,7 @@ pub fn prepare(
         repeated,
         edits,
         midnights,
+        without_id,
         column_notes: notes,
     })
 }
@@ -426,6 +429,7 @@ impl Prepared {
     /// What a person should know of rows that do not count as they stand, or not at all.
     fn row_notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.midnights.iter().filter_map(|file| file.note(self.options.delay)).collect();
+        notes.extend(self.without_id.note());
         if let edits @ 1.. = self.edits {
             notes.push(format!(
                 "{edits} rows replace the text of an earlier row with the same id, as its edits; if they are articles \

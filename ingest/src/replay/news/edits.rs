@@ -1,5 +1,6 @@
 //! The rows of one article: they may be its edits, repetitions, or one row for each company.
 
+use super::identity::WithoutId;
 use super::midnights::Midnights;
 use super::row::Draft;
 use crate::replay::source::{Origin, Rejected};
@@ -13,6 +14,7 @@ pub(in crate::replay) struct Collector {
     articles: Vec<Vec<Seen>>,
     by_key: HashMap<String, usize>,
     midnights: Vec<Midnights>,
+    without_id: WithoutId,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(in crate::replay) struct Collected {
     pub edits: u64,
     /// For each file, how many rows count from a midnight.
     pub midnights: Vec<Midnights>,
+    /// How many rows have no id.
+    pub without_id: WithoutId,
     /// Rows that contradict an earlier one.
     pub rejected: Vec<Rejected>,
     /// What a person should know of the columns.
@@ -45,6 +49,7 @@ impl Collector {
     /// Adds a row.
     pub fn add(&mut self, draft: Draft, origin: Origin, raw: Vec<u8>) {
         Midnights::count(&mut self.midnights, &origin.file, draft.is_midnight);
+        self.without_id.count(draft.identity);
         let index = *self.by_key.entry(draft.article.key()).or_insert(self.articles.len());
         if index == self.articles.len() {
             self.articles.push(Vec::new());
@@ -54,7 +59,8 @@ impl Collector {
 
     /// Decides which rows are edits, which are repetitions, and which are the same article listed for another company.
     pub fn finish(self) -> Collected {
-        let mut collected = Collected { midnights: self.midnights, ..Collected::default() };
+        let mut collected =
+            Collected { midnights: self.midnights, without_id: self.without_id, ..Collected::default() };
         for mut rows in self.articles {
             // A text counts from when it was knowable, whatever its place in the file.
             rows.sort_by_key(|row| row.draft.article.received_at);

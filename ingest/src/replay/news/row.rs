@@ -1,5 +1,6 @@
 //! Makes an article of a row of any provider's news.
 
+use super::identity::Identity;
 use super::known::{IGNORED, INDEX};
 use super::unknown::UnknownTimes;
 use crate::epoch::{is_plausible, whole_microseconds};
@@ -24,6 +25,8 @@ use tapewire_formats::{Row, Value, is_missing_text};
 pub(in crate::replay) struct Draft {
     /// The article. Its `received_at` is when its text was knowable; its revision is not set yet.
     pub article: Article,
+    /// What its id is.
+    pub identity: Identity,
     /// Whether the row says which companies the article names. An empty field says nothing.
     pub names_companies: bool,
     /// When the row says that it was edited or received: the later of the two.
@@ -112,8 +115,17 @@ impl<'o> Reader<'o> {
                         .symbols
                         .iter()
                         .all(|symbol| symbol.asset_class() != AssetClass::Equity || !symbol.as_str().contains(':'));
+                // Sources without ids take the address for one.
+                let identity = if article.id == article.url { Identity::Url } else { Identity::Id };
                 match is_whole {
-                    true => Draft { names_companies: true, edited_at: None, is_midnight: false, left_out, article },
+                    true => Draft {
+                        names_companies: true,
+                        edited_at: None,
+                        is_midnight: false,
+                        left_out,
+                        identity,
+                        article,
+                    },
                     false => self.general(row, &article.provider)?,
                 }
             }
@@ -226,8 +238,9 @@ impl<'o> Reader<'o> {
             }
             None => Vec::new(),
         };
+        let (id, identity) = self.id(row, &url, [&title, &description], published_at)?;
         let article = Article {
-            id: self.id(row, &url, [&title, &description], published_at)?,
+            id,
             revision: 0,
             provider: provider.to_owned(),
             publisher: self.text(row, "publisher", text::name, &mut left_out),
@@ -247,7 +260,7 @@ impl<'o> Reader<'o> {
             Value::Text(text) => !is_missing(text),
             _ => true,
         });
-        Ok(Draft { article, names_companies, edited_at: None, is_midnight: false, left_out })
+        Ok(Draft { article, identity, names_companies, edited_at: None, is_midnight: false, left_out })
     }
 
     /// The companies of a value. Words with only spaces, `&` or `AND` between them have to be known tickers.
@@ -342,17 +355,17 @@ impl<'o> Reader<'o> {
         url: &str,
         [title, description]: [&str; 2],
         published_at: Timestamp,
-    ) -> Result<String, String> {
+    ) -> Result<(String, Identity), String> {
         if let Some((name, value)) = self.names.find(row, "id") {
             let id = text::text(value).map_err(|reason| format!("{name}: {reason}"))?;
             if !is_nothing(&id) {
-                return Ok(id);
+                return Ok((id, Identity::Id));
             }
         }
         // Many articles have the URL of the publisher's front page.
         let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
         if !path.is_empty() && !self.names.is_declared_absent("id") {
-            return Ok(url.to_owned());
+            return Ok((url.to_owned(), Identity::Url));
         }
         // Articles of one time may have one title, such as `Analyst rating change`.
         let named = match (title, description) {
@@ -360,7 +373,7 @@ impl<'o> Reader<'o> {
             (title, "") => format!("{published_at}\0{title}"),
             (title, description) => format!("{published_at}\0{title}\0{description}"),
         };
-        Ok(hex::encode(&Sha256::digest(named)[..8]))
+        Ok((hex::encode(&Sha256::digest(named)[..8]), Identity::Fingerprint))
     }
 
     fn aliased(&self, symbols: Vec<Symbol>) -> Vec<Symbol> {

@@ -273,6 +273,8 @@ fn an_article_without_an_id_is_named_by_its_address_or_its_title_and_time() {
     let titles: Vec<(&str, usize)> =
         read.prepared.articles.iter().map(|article| (article.title.as_str(), article.symbols.len())).collect();
     assert_eq!(titles, [("One", 1), ("Two", 2)]);
+    let said = "3 rows have neither an id nor a url of their own and are told apart by time, title and text";
+    assert!(read.notes().contains(said), "{}", read.notes());
     assert!(read.reasons()[0].1.contains("no id, url, title or text"));
 }
 
@@ -302,6 +304,21 @@ fn articles_without_ids_are_told_apart_by_their_texts() {
     // The address is the id unless the user says that the file has no ids.
     let notes = read(&[("news.csv", csv), ("bars.csv", BARS)], &ReplayOptions::default()).unwrap();
     assert!(notes.prepared.articles.iter().all(|article| article.id == "https://news.example/ticker?all"));
+    assert!(notes.notes().contains("5 rows have no id and are told apart by their url"), "{}", notes.notes());
+}
+
+/// The identity follows from the content alone: not from the file, the order of its rows, or the rows beside.
+#[test]
+fn an_article_without_an_id_has_the_same_identity_wherever_its_row_is() {
+    let row = |title: &str| format!("2025-05-12T14:05:00Z,AAPL,{title},Raised to buy\n");
+    let ids = |rows: &[&str]| -> std::collections::BTreeMap<String, String> {
+        let csv = "date,ticker,title,summary\n".to_owned() + &rows.iter().map(|title| row(title)).collect::<String>();
+        let read = read(&[("news.csv", &csv), ("bars.csv", BARS)], &ReplayOptions::default()).unwrap();
+        read.prepared.articles.iter().map(|article| (article.title.clone(), article.id.clone())).collect()
+    };
+    let (both, swapped, alone) = (ids(&["One", "Two", "One"]), ids(&["Two", "One"]), ids(&["One"]));
+    assert_eq!((&both, both.len(), &both["One"]), (&swapped, 2, &alone["One"]));
+    assert_ne!(both["One"], both["Two"]);
 }
 
 #[test]
