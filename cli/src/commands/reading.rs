@@ -21,7 +21,7 @@ use tapewire_ingest::replay::values::time::DateOrder;
 use tapewire_ingest::replay::{
     self, BarTime, Inputs, Mapping, Prepared, ReplayOptions, ReplayProgress, Stage, SymbolOf, bar_width,
 };
-use tapewire_runtime::Shutdown;
+use tapewire_runtime::{Clock, Shutdown};
 
 /// Files of news and bars, and how to read them.
 #[derive(Args, Clone)]
@@ -215,6 +215,7 @@ impl Reading {
             delay: self.delay.unwrap_or(DELAY),
             width: self.bar_width,
             bar_time: self.bar_time,
+            now: Some(Clock::wall().now()),
             tickers: Some(Arc::new(config.sentiment.companies()?.symbols().cloned().collect())),
             price_scale: self.price_scale,
             actions: self.actions.clone(),

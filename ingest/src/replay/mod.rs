@@ -78,6 +78,9 @@ pub struct ReplayOptions {
     /// What prices are multiplied by, such as 1e-9 where they are counted in billionths; by default 1, and files whose prices
     /// seem to be counted so are refused.
     pub price_scale: Option<f64>,
+    /// The time when the files are read (UTC): a bar that ends after it is refused, because its prices are not final.
+    /// Without it no bar is refused for this reason.
+    pub now: Option<Timestamp>,
     /// The tickers that are known. Words in capitals with spaces between them are tickers only if all of them are known:
     /// `HOME DEPOT` is a name. By default any words may be.
     pub tickers: Option<Arc<HashSet<Symbol>>>,
@@ -117,6 +120,7 @@ impl Default for ReplayOptions {
             width: None,
             bar_time: None,
             price_scale: None,
+            now: None,
             tickers: None,
             actions: None,
             news_zone: None,

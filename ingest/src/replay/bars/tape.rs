@@ -127,7 +127,8 @@ impl Collector {
         for (index, (file, width)) in self.files.iter().zip(file_widths).enumerate() {
             let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
             for reading in &file.readings {
-                match bar(reading, &width, collected.calendars.of(&symbols[reading.symbol as usize])) {
+                let market = collected.calendars.of(&symbols[reading.symbol as usize]);
+                match bar(reading, &width, market).and_then(|bar| bar.final_at(options.now)) {
                     Ok(bar) => {
                         let bar = Kept { file: index as u32, ..bar };
                         collected.keep(bar, &mut kept, &self.files, &options.symbol)?;
@@ -148,7 +149,9 @@ impl Collector {
             let bars = &collected.bars[bars..];
             let named = bars.first().filter(|_| options.symbol == SymbolOf::FileName);
             let named = named.map(|bar| &symbols[bar.symbol as usize]);
-            collected.widths.push(file.describe(&width, said.is_some(), time, bars, named));
+            let described = file.describe(&width, said.is_some(), time, bars, named);
+            let unfinished = options.now.and_then(|_| file.unfinished(bars));
+            collected.widths.extend([Some(described), unfinished].into_iter().flatten());
         }
         Ok(collected)
     }
@@ -157,6 +160,22 @@ impl Collector {
 impl FileReadings {
     fn origin(&self, number: u64) -> Origin {
         Origin { file: self.file.clone(), number, numbers_lines: self.numbers_lines }
+    }
+
+    /// What a person should know of bars that end after the file was written: their prices were not final then. Where
+    /// the file was copied since, the system may not say when it was written.
+    fn unfinished(&self, bars: &[Kept]) -> Option<String> {
+        let written = std::fs::metadata(&self.file).ok()?.modified().ok()?;
+        let written = Timestamp::try_from(written).ok()?;
+        let count = bars.iter().filter(|bar| bar.end > written.as_microsecond()).count();
+        (count > 0).then(|| {
+            format!(
+                "{}: {count} bars end after {written}, when the file was written: their prices may not be final, and \
+                 the last price of a day that was not over is no closing price; get the file again, or leave these rows \
+                 out",
+                self.file.display()
+            )
+        })
     }
 
     /// The width of the file's bars, and how it was found. `named` is the symbol that the file's name gives.
@@ -194,6 +213,25 @@ impl FileReadings {
             count(bars.iter().filter(|bar| bar.is_sent).count(), "bar"),
             widths.join(" or ")
         )
+    }
+}
+
+impl Kept {
+    /// The bar, unless it ends after this moment.
+    ///
+    /// # Errors
+    /// Why its prices are not final.
+    fn final_at(self, now: Option<Timestamp>) -> Result<Self, String> {
+        match now.filter(|now| self.end > now.as_microsecond()) {
+            None => Ok(self),
+            Some(now) => {
+                let end = Timestamp::from_microsecond(self.end).map_err(|error| error.to_string())?;
+                Err(format!(
+                    "its bar ends at `{end}` and is not over by this machine's clock (`{now}`), so its prices are not \
+                     final; read the file when it is over"
+                ))
+            }
+        }
     }
 }
 

@@ -33,8 +33,8 @@ impl WithoutId {
         let Self { urls, fingerprints } = self;
         let by_url = format!("{urls} rows have no id and are told apart by their url");
         let by_content = format!(
-            "{fingerprints} rows have neither an id nor a url of their own and are told apart by time, title and text: an \
-             edit of one is another article; --news-columns id=NAME names a column of ids"
+            "{fingerprints} rows have neither an id nor a url of their own and are told apart by time, title and text: \
+             an edit of one is another article; --news-columns id=NAME names a column of ids"
         );
         match (urls, fingerprints) {
             (0, 0) => None,

@@ -191,3 +191,39 @@ fn a_column_is_noted_only_where_its_words_tell_of_an_edit() {
         assert!(read.notes().contains(&format!("the column {name} of the news is not known")), "{}", read.notes());
     }
 }
+
+/// The last price of a day that is not over is no closing price.
+#[test]
+fn a_bar_that_is_not_over_is_refused() {
+    let until = |now: &str| ReplayOptions { now: Some(at(now)), ..ReplayOptions::default() };
+    let days = "symbol,start,open,high,low,close,volume\nAAPL,2025-05-12,1,2,1,2,10\nAAPL,2025-05-13,1,2,1,2,10\n";
+    let running = bars_with(days, &until("2025-05-13T16:00:00Z")).unwrap();
+    let reasons = running.reasons();
+    let [(3, reason)] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(reason.contains("`2025-05-13T20:00:00Z`") && reason.contains("is not over"), "{reason}");
+    assert!(running.notes().contains("1 rows can't be read: its bar ends at"), "{}", running.notes());
+    assert_eq!(running.bars().len(), 1);
+    assert_eq!(bars_with(days, &until("2025-05-13T20:00:00Z")).unwrap().bars().len(), 2);
+    assert_eq!(bars_with(BARS, &until("2025-05-12T14:01:30Z")).unwrap().bars().len(), 1, "those of 14:01 are running");
+    let refused = bars_with(BARS, &until("2025-05-12T14:00:30Z")).err().unwrap();
+    assert!(refused.contains("none of its 3 rows can be read: its bar ends at"), "{refused}");
+}
+
+#[test]
+fn a_file_that_was_written_before_its_bars_were_over_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let [news, bars] = ["news.jsonl", "bars.csv"].map(|name| folder.path().join(name));
+    std::fs::write(&news, NEWS).unwrap();
+    std::fs::write(&bars, BARS).unwrap();
+    let options = ReplayOptions { now: Some(at("2025-06-01T00:00:00Z")), ..ReplayOptions::default() };
+    let notes = |written: &str| {
+        let since = Duration::from_secs(at(written).as_second().unsigned_abs());
+        let file = std::fs::File::options().write(true).open(&bars).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + since).unwrap();
+        let inputs = Inputs { news: vec![news.clone()], bars: vec![bars.clone()] };
+        prepare(&inputs, &options, |_| Ok(())).unwrap().notes().join("\n")
+    };
+    let said = notes("2025-05-12T14:01:30Z");
+    assert!(said.contains("bars.csv: 2 bars end after 2025-05-12T14:01:30Z, when the file was written"), "{said}");
+    assert!(!notes("2025-05-12T14:02:00Z").contains("when the file was written"));
+}
