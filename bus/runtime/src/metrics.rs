@@ -145,7 +145,7 @@ pub const METRICS: &[Metric] = &[
         name: "tapewire_indicator_bars_left_out_total",
         kind: Kind::Counter,
         labels: &["reason"],
-        help: "Bars without indicators: outside sessions, or late by more than 60 bars",
+        help: "Bars without indicators: outside sessions, late by over 60 bars, or second daily bars of a session",
     },
     Metric {
         name: "tapewire_inference_batch_tokens",

@@ -344,7 +344,7 @@ pub(super) fn of_bar(stored: &StoredBar) -> anyhow::Result<Bar> {
         volume: 0.0,
         vwap: None,
         trades: None,
-        received_at: start,
+        received_at: Timestamp::from_microsecond(stored.received_at).with_context(what)?,
     })
 }
 

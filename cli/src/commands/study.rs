@@ -143,7 +143,8 @@ impl Study {
         }
         let unmatched = unmatched::check(&settings.filters, &input.rows)?;
         let Input { rows, joined, mut facts, closes, rejected, .. } = input;
-        for note in unmatched {
+        let second_days = closes.as_ref().and_then(|(closes, _)| second_days_note(closes));
+        for note in unmatched.into_iter().chain(second_days) {
             eprintln!("{note}");
             facts.push(note);
         }
@@ -316,6 +317,17 @@ impl Study {
         }
         Ok(())
     }
+}
+
+/// What a person should know of sessions that have several daily bars.
+fn second_days_note(closes: &SessionCloses) -> Option<String> {
+    let count = closes.second_days();
+    (count > 0).then(|| {
+        format!(
+            "{count} daily bars are of sessions that have another one with another start; of each session the one that \
+             was received last counts"
+        )
+    })
 }
 
 /// The returns of each day of the companies in `rows`.

@@ -1,5 +1,6 @@
 //! Which session a bar belongs to.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::Bar;
 use tapewire_core::exchange::{Calendar, Session};
@@ -26,6 +27,14 @@ pub fn session_of(calendar: &'static Calendar, start: Timestamp, width_s: u32) -
     let is_whole = after_open % (i64::from(width_s) * 1_000_000) == 0;
     let is_cut = is_whole && !calendar.market().is_round_the_clock();
     (end <= opened.close || is_cut).then_some(opened)
+}
+
+/// When the daily bar of a session starts, however its source stamps it, so that a session has one: at the open or,
+/// where days are those of UTC because the market does not close at night, at midnight.
+pub(crate) fn day_start(calendar: &Calendar, session: &Session) -> Timestamp {
+    let midnight = || TimeZone::UTC.to_timestamp(session.date.at(0, 0, 0, 0)).ok();
+    let of_utc = calendar.market().is_round_the_clock().then(midnight).flatten();
+    of_utc.unwrap_or(session.open)
 }
 
 /// How many bars of `width_s` fit between two moments of a session, without its break.

@@ -155,6 +155,57 @@ fn days_are_compared_across_nights_but_not_across_a_missing_session() {
     assert_eq!(returns, [false, true, true, false, true]);
 }
 
+/// Sources stamp a daily bar with the midnight of the exchange or of UTC, or with the open.
+#[test]
+fn two_daily_bars_of_a_session_are_one_and_the_one_received_last_counts() {
+    let day = |day: u32, time: &str, close: f64, received: &str| {
+        let made = bar("AAPL", at(&format!("2024-07-{day:02}T{time}Z")), close);
+        Bar { width_s: 86_400, received_at: at(&format!("2024-07-{day:02}T{received}Z")), ..made }
+    };
+    let bars = [
+        day(1, "04:00:00", 100.0, "20:15:00"),
+        day(2, "04:00:00", 101.0, "20:15:00"),
+        day(2, "00:00:00", 102.0, "20:20:00"),
+        day(2, "13:30:00", 103.0, "20:10:00"),
+        day(3, "04:00:00", 104.0, "17:15:00"),
+    ];
+    let expected = points(Market::NewYork, &[bars[0].clone(), bars[2].clone(), bars[4].clone()]);
+    for (order, doubled) in [([0, 1, 2, 3, 4], 2), ([4, 3, 2, 1, 0], 2), ([2, 0, 3, 4, 1], 2)] {
+        let mut series = series(Market::NewYork, 86_400);
+        let put = (0..).zip(order).map(|(position, number)| series.put(&bars[number], position)).collect::<Vec<_>>();
+        assert_eq!(put.iter().filter(|put| **put == Put::SameSession).count(), doubled, "{order:?}: {put:?}");
+        let found = series.take_changed();
+        let values = |points: &[Point]| -> Vec<(String, f64, Option<u32>, Option<f64>)> {
+            let of = |point: &Point| {
+                let found = &point.indicators;
+                (point.start.to_string(), point.close, found.missing_bars, found.log_return)
+            };
+            points.iter().map(of).collect()
+        };
+        assert_eq!(values(&found), values(&expected), "{order:?}");
+        assert_eq!(found[1].start, at("2024-07-02T13:30:00Z"));
+        assert_eq!((found[1].close, found[1].indicators.log_return), (102.0, Some(1.02_f64.ln())));
+    }
+    // Rows that were written one for each bar, before a session had one.
+    let rows = points(Market::NewYork, &bars[..2]).into_iter().chain(points(Market::NewYork, &bars[2..3]));
+    let rows = rows.zip(&bars).map(|(point, bar)| Point { start: bar.start, ..point });
+    let mut restored = Series::restored(Market::NewYork.calendar(), 86_400, rows);
+    assert_eq!(restored.put(&bars[4], 9), Put::Taken);
+    let last = restored.take_changed()[0].indicators;
+    assert_eq!((last.missing_bars, last.log_return), (Some(0), Some((104.0_f64 / 102.0).ln())));
+}
+
+/// A coin has a day of UTC, and the week of currencies begins on Sunday evening.
+#[test]
+fn a_day_of_a_market_that_does_not_close_starts_at_midnight() {
+    for (ticker, market, start) in
+        [("X:BTCUSD", Market::Crypto, "2024-07-06T00:00:00Z"), ("C:EURUSD", Market::Currencies, "2024-07-08T00:00:00Z")]
+    {
+        let made = Bar { width_s: 86_400, ..bar(ticker, at(start), 1.0) };
+        assert_eq!(points(market, &[made])[0].start, at(start), "{ticker}");
+    }
+}
+
 #[test]
 fn a_price_that_seems_to_have_split_overnight_begins_a_new_series() {
     for (ratio, splits) in [(0.5, true), (3.0, true), (0.1, true), (0.7, false), (1.0, false)] {

@@ -171,24 +171,35 @@ impl Stage {
 
     /// Puts bars into their series and returns all rows that change.
     fn step(&mut self, bars: &[(Key, Bar, u64)]) -> Vec<IndicatorRow> {
-        let (mut changed, mut outside, mut late) = (BTreeSet::new(), 0, 0);
+        let (mut changed, mut outside, mut late, mut doubled) = (BTreeSet::new(), 0, 0, 0);
         for (key, bar, position) in bars {
             let series = self.series.get_mut(key).expect("series of all bars were restored");
             match series.put(bar, *position) {
                 Put::Taken => drop(changed.insert(key)),
+                Put::SameSession => {
+                    changed.insert(key);
+                    doubled += 1;
+                }
                 // After a batch that was written and not committed.
                 Put::Known => {}
                 Put::Outside => outside += 1,
                 Put::Late => late += 1,
             }
         }
-        for (reason, bars) in [("outside_session", outside), ("late", late)] {
+        for (reason, bars) in [("outside_session", outside), ("late", late), ("same_session", doubled)] {
             metrics::counter!("tapewire_indicator_bars_left_out_total", "reason" => reason).increment(bars);
         }
         if late > 0 {
             tracing::warn!(
                 bars = late,
                 "bars came, or were corrected, after more than {MAX_BARS_LATE} later ones of their symbol; they are stored, and no indicator uses them"
+            );
+        }
+        if doubled > 0 {
+            tracing::warn!(
+                bars = doubled,
+                "daily bars came for sessions that have one with another start; they are stored, and of each session \
+                 the one that was received last has indicators; let one source send them"
             );
         }
         let mut rows = Vec::new();

@@ -14,8 +14,9 @@ use tapewire_core::{Bar, CorporateAction, Symbol};
 /// The first and the last price of each session of each symbol. It keeps no bars.
 ///
 /// The last price of a session is that of its closing auction where the bars have one, or of its last bar, whatever the
-/// bar's age. Of several widths, bars of a day count before all others, then the narrowest. A session that closes after
-/// the end of the newest bar of all symbols is not over: its last price is not its close, so it has none.
+/// bar's age. Of several widths, bars of a day count before all others, then the narrowest. Of several bars of one day
+/// the one that was received last counts, as in the join. A session that closes after the end of the newest bar of all
+/// symbols is not over: its last price is not its close, so it has none.
 #[derive(Debug)]
 pub struct SessionCloses {
     config: JoinConfig,
@@ -25,6 +26,7 @@ pub struct SessionCloses {
     /// The end of the newest bar, cut to its session where it is in one.
     newest: EventTime,
     actions: u64,
+    second_days: u64,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +35,10 @@ struct Tape {
     actions: Actions,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Prices {
+    /// When the bar of a day was received that these prices are from.
+    received_at: Option<EventTime>,
     first: Option<(EventTime, f64)>,
     last: Option<(EventTime, f64)>,
     /// The first print after the close, in the minutes of the closing auction.
@@ -44,7 +48,7 @@ struct Prices {
 impl SessionCloses {
     /// Without prices.
     pub fn new(config: JoinConfig) -> Self {
-        Self { config, symbols: HashMap::new(), near: None, newest: EventTime::MIN, actions: 0 }
+        Self { config, symbols: HashMap::new(), near: None, newest: EventTime::MIN, actions: 0, second_days: 0 }
     }
 
     /// Adds a bar. Each bar is added once, in any order.
@@ -71,8 +75,14 @@ impl SessionCloses {
         }
         let Some(tape) = self.symbols.get_mut(&bar.symbol) else { return };
         let sessions = tape.widths.entry(bar.width_s).or_default();
-        let prices = sessions.entry(placed.session).or_insert(Prices { first: None, last: None, auction: None });
+        let prices = sessions.entry(placed.session).or_default();
+        self.second_days += u64::from(prices.received_at.is_some());
         prices.add(bar, &placed, is_auction);
+    }
+
+    /// How many daily bars were added of sessions that had one already, with another start.
+    pub fn second_days(&self) -> u64 {
+        self.second_days
     }
 
     /// Adds a split or a dividend.
@@ -140,6 +150,13 @@ impl Tape {
 
 impl Prices {
     fn add(&mut self, bar: &Bar, placed: &Placed, is_auction: bool) {
+        if bar.width_s == DAY_S {
+            let received_at = Some(EventTime::from(bar.received_at));
+            if self.received_at > received_at {
+                return;
+            }
+            *self = Self { received_at, ..Self::default() };
+        }
         let earliest = if is_auction { &mut self.auction } else { &mut self.first };
         if placed.has_open && earliest.is_none_or(|(at, _)| placed.start < at) {
             *earliest = Some((placed.start, bar.open));
@@ -208,6 +225,26 @@ mod tests {
             ("2025-05-13T19:59:00Z", 60, 103.0, 104.0),
         ]);
         assert_eq!(returns(&days), [(102.0_f64 / 100.0).ln()], "bars of a day count first");
+    }
+
+    #[test]
+    fn of_two_daily_bars_of_a_session_the_one_received_last_counts() {
+        let day = |start: &str, price: f64, received: &str| Bar {
+            width_s: DAY_S,
+            received_at: at(received),
+            ..tapewire_testkit::bar("AAA", at(start), price)
+        };
+        let bars = [
+            day("2025-05-12T04:00:00Z", 100.0, "2025-05-12T20:15:00Z"),
+            day("2025-05-13T04:00:00Z", 101.0, "2025-05-13T20:15:00Z"),
+            day("2025-05-13T00:00:00Z", 102.0, "2025-05-13T20:20:00Z"),
+            day("2025-05-13T13:30:00Z", 103.0, "2025-05-13T20:10:00Z"),
+        ];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+            let mut closes = SessionCloses::new(JoinConfig::default());
+            order.into_iter().for_each(|number: usize| closes.add_bar(&bars[number]));
+            assert_eq!((returns(&closes), closes.second_days()), (vec![1.02_f64.ln()], 2), "{order:?}");
+        }
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct StoredBar {
     pub open: f64,
     /// Last price.
     pub close: f64,
+    /// When this version was received, in microseconds since 1970 UTC.
+    pub received_at: i64,
 }
 
 /// A split or a dividend of a run.
@@ -156,7 +158,8 @@ pub async fn bars_of(
 
 fn bars_query(config: &ClickHouseConfig, run: &Run, of: &str, (from, until): (i64, i64)) -> clickhouse::query::Query {
     let sql = format!(
-        "SELECT toString(symbol) AS symbol, toUnixTimestamp64Micro(start) AS start, width_s, open, close
+        "SELECT toString(symbol) AS symbol, toUnixTimestamp64Micro(start) AS start, width_s, open, close,
+            toUnixTimestamp64Micro(bars.received_at) AS received_at
         FROM bars FINAL
         WHERE run = {{run:String}} AND bars.start >= fromUnixTimestamp64Micro({{from:Int64}})
             AND bars.start < fromUnixTimestamp64Micro({{until:Int64}}) AND {of}
