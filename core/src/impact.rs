@@ -225,7 +225,7 @@ pub struct MissingBars {
     /// Between the first tradable minute and the entry: the number of bars by which the entry is late.
     pub near_entry: u32,
     /// Between the bar of each horizon's price and the horizon: the number of bars by which the price is old or, at the
-    /// next open, late. It is the sum over all horizons.
+    /// next open, late. It is the sum over all horizons that have a price: not those across what may be a split.
     pub near_horizons: u32,
 }
 

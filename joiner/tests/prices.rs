@@ -244,6 +244,21 @@ fn an_unknown_split_gives_no_outcome() {
     assert!((row.returns[Horizon::NextOpen as usize].unwrap() + 1.0808).abs() < 1e-4 && row.quality.possible_split);
 }
 
+/// A horizon without a price has no bars before it that make the price older.
+#[test]
+fn bars_missing_before_a_withheld_outcome_are_not_near_a_horizon() {
+    let mut thin = split();
+    let (open, close) = (at("2022-08-25T13:30:00Z"), at("2022-08-25T19:58:00Z"));
+    thin.bars.retain(|bar| bar.start != open && bar.start < close);
+    let counts = |row: &Impact| row.missing_bars.map(|missing| (missing.all, missing.near_horizons));
+    let row = thin.row_of("2022-08-24T19:35:10Z");
+    assert_eq!(OVERNIGHT.map(|horizon| row.returns[horizon as usize]), [None, None]);
+    assert_eq!((counts(&row), row.quality.possible_split, row.quality.gap), (Some((3, 0)), true, false));
+    let row = thin.action("2022-08-25", ActionKind::Split { from: 1.0, to: 3.0 }).row_of("2022-08-24T19:35:10Z");
+    assert_eq!(OVERNIGHT.map(|horizon| price(&row, horizon)), [Some(906.0), Some(906.0)]);
+    assert_eq!((counts(&row), row.quality.gap), (Some((3, 3)), true));
+}
+
 #[test]
 fn a_known_split_gives_the_holders_return() {
     let known = |example: Example| example.action("2022-08-25", ActionKind::Split { from: 1.0, to: 3.0 });

@@ -207,6 +207,26 @@ fn a_day_of_a_market_that_does_not_close_starts_at_midnight() {
 }
 
 #[test]
+fn missing_bars_are_counted_across_a_split() {
+    let session = |day: u32| {
+        let date = jiff::civil::date(2024, 7, day as i8);
+        Market::NewYork.calendar().on(date).unwrap()
+    };
+    // Sessions of 1, 2, 3 and 5 July; there is no bar of the 3rd, and the price halves over it.
+    let day = |day: u32, price: f64| Bar { width_s: 86_400, ..bar("AAPL", session(day).open, price) };
+    let days = points(Market::NewYork, &[day(1, 100.0), day(2, 101.0), day(5, 50.0), day(8, 51.0)]);
+    let found: Vec<_> = days.iter().map(|point| (point.carried.number, point.indicators.missing_bars)).collect();
+    assert_eq!(found, [(1, None), (2, Some(0)), (1, Some(1)), (2, Some(0))]);
+    assert_eq!((days[2].indicators.log_return, days[3].indicators.log_return), (None, Some(1.02_f64.ln())));
+    let minute =
+        |day: u32, minute: i64, price: f64| bar("AAPL", session(day).open + SignedDuration::from_mins(minute), price);
+    let minutes = points(Market::NewYork, &[minute(1, 0, 100.0), minute(2, 2, 50.0), minute(2, 5, 50.0)]);
+    let counted = |point: &Point| (point.indicators.missing_bars, point.indicators.session_missing_bars);
+    assert_eq!(minutes.iter().map(counted).collect::<Vec<_>>(), [(Some(0), 0), (Some(2), 2), (Some(2), 4)]);
+    assert_eq!(minutes.iter().map(|point| point.carried.number).collect::<Vec<_>>(), [1, 1, 2]);
+}
+
+#[test]
 fn a_price_that_seems_to_have_split_overnight_begins_a_new_series() {
     for (ratio, splits) in [(0.5, true), (3.0, true), (0.1, true), (0.7, false), (1.0, false)] {
         let mut bars = minutes(&mut Dice(2), 2);

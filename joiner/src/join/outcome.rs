@@ -39,10 +39,11 @@ impl<'a> EvalContext<'a> {
         let (start, session, next) = (entry.bar.start, entry.session, entry.next);
         let widths = |session: SessionBounds, from, until| session.trading(from, until).ratio(entry.width());
         let to_close = widths(session, start, session.close);
+        let near_horizons = out.traces.near_horizons;
         match horizon.moment() {
             Moment::NextOpen => {
                 let exit = self.next_open(entry, to_close, out)?;
-                self.across_night(nights, exit)
+                self.across_night(nights, exit, near_horizons, out)
             }
             Moment::Close => {
                 let (exit, is_official) = self.close(entry, session, start, to_close, out)?;
@@ -52,7 +53,7 @@ impl<'a> EvalContext<'a> {
             Moment::NextClose => {
                 let widths = to_close + widths(next, next.open, next.close);
                 let (exit, is_official) = self.close(entry, next, next.open, widths, out)?;
-                let exit = self.across_night(nights, exit)?;
+                let exit = self.across_night(nights, exit, near_horizons, out)?;
                 out.next_close_is_official = Some(is_official);
                 Some(exit)
             }
@@ -68,7 +69,7 @@ impl<'a> EvalContext<'a> {
                 let last_in_next = entry.bars.last_within(next.index, next.open, due, entry.visibility);
                 if is_past_close && last_in_next.is_some() {
                     let exit = self.last_close(entry, next, next.open, due, widths, out)?;
-                    return self.across_night(nights, exit);
+                    return self.across_night(nights, exit, near_horizons, out);
                 }
                 self.last_close(entry, session, start, due, widths, out)
             }
@@ -76,9 +77,19 @@ impl<'a> EvalContext<'a> {
     }
 
     /// An exit after the night. Each of its prices becomes the value of what a holder of one share at the entry then has,
-    /// with splits and dividends; `None` if the symbol's is not known.
-    fn across_night(&self, nights: Option<Nights>, exit: Exit) -> Option<Exit> {
-        let Nights { own, benchmark } = nights.filter(|nights| !self.is_withheld(nights.own))?;
+    /// with splits and dividends; `None` if the symbol's is not known. Then the horizon has no price, and bars that are
+    /// missing before it do not count: `near_horizons` is their number without it.
+    fn across_night(
+        &self,
+        nights: Option<Nights>,
+        exit: Exit,
+        near_horizons: u32,
+        out: &mut Evaluation,
+    ) -> Option<Exit> {
+        let Some(Nights { own, benchmark }) = nights.filter(|nights| !self.is_withheld(nights.own)) else {
+            out.traces.near_horizons = near_horizons;
+            return None;
+        };
         let benchmark = exit.benchmark.zip(benchmark.filter(|night| !self.is_withheld(*night)));
         let benchmark = benchmark.map(|(price, night)| night.holding.value(price));
         Some(Exit { price: own.holding.value(exit.price), benchmark, ..exit })

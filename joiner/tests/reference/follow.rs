@@ -110,9 +110,9 @@ impl Entered<'_> {
                 expected.stale = true;
                 continue;
             }
-            missing += last.missing;
             let market = self.last(&self.market, session, from, due).filter(|last| last.is_fresh);
             let is_filled = self.fill_exit(expected, i, session, length, last.price, market.map(|last| last.price));
+            missing += if is_filled { last.missing } else { 0 };
             if let Some(close) = close.filter(|_| is_filled) {
                 expected.official[close] = Some(width_s == 86_400);
             }
@@ -128,8 +128,9 @@ impl Entered<'_> {
                 let to_close = self.bars_between(self.entry.start, self.day.close);
                 let length = to_close + self.bars_between(next.open, opening.start);
                 let market = self.market_open(next, opening.start);
-                self.fill_exit(expected, Horizon::NextOpen as usize, next, length, opening.bar.open, market);
-                opening.start.duration_since(next.open).as_secs() / i64::from(bar.width_s)
+                let late = opening.start.duration_since(next.open).as_secs() / i64::from(bar.width_s);
+                let place = Horizon::NextOpen as usize;
+                if self.fill_exit(expected, place, next, length, opening.bar.open, market) { late } else { 0 }
             }
             Some(Err(())) => {
                 expected.no_open = true;
