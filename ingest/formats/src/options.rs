@@ -75,6 +75,9 @@ pub struct Options {
     /// The encoding, by its WHATWG label: `windows-1252`, `latin1`, `utf-16le`. By default UTF-8, or UTF-16
     /// where the contents show it.
     pub encoding: Option<String>,
+    /// Whether a table that pandas wrote as one JSON object, with `orient` `columns` or `split`, is a row, which the
+    /// caller takes apart. Otherwise it is refused.
+    pub tables: bool,
 }
 
 /// Whether a byte can be the separator of CSV.
@@ -88,7 +91,15 @@ pub(crate) const NO_SEPARATOR: &str =
 
 impl Default for Options {
     fn default() -> Self {
-        Self { format: None, otherwise: Format::Csv, header: true, columns: None, separator: None, encoding: None }
+        Self {
+            format: None,
+            otherwise: Format::Csv,
+            header: true,
+            columns: None,
+            separator: None,
+            encoding: None,
+            tables: false,
+        }
     }
 }
 

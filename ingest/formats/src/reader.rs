@@ -2,7 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::delimited::{self, Dialect};
-use crate::json::{Json, Layout, is_list_of_lists};
+use crate::json::{Json, Layout, PANDAS_REMEDY, is_list_of_lists};
 use crate::lines::Lines;
 use crate::parquet::Parquet;
 use crate::source::Input;
@@ -109,7 +109,7 @@ impl Reader {
             crate::source::Contents::Text(mut buffer) => match detect(&mut buffer, options)? {
                 Detected::Json(layout) => {
                     numbers_lines = matches!(layout, Layout::Lines | Layout::OneAfterTheOther);
-                    (Format::Json, Box::new(Json::new(buffer, layout)), None)
+                    (Format::Json, Box::new(Json::new(buffer, layout, options.tables)), None)
                 }
                 Detected::Text => (Format::Text, Box::new(Lines::new(buffer)), None),
                 Detected::Csv => {
@@ -224,22 +224,27 @@ fn detect(buffer: &mut Buffer, options: &Options) -> Result<Detected, FormatErro
     }
     match (Layout::of(buffer)?, asked) {
         (Some(layout), _) => Ok(Detected::Json(layout)),
+        (None, _) if is_list_of_lists(buffer)? => Err(list_of_lists(buffer.place(), options.otherwise)),
         (None, Some(_)) => Ok(Detected::Json(Layout::Lines)),
         (None, None) if options.otherwise == Format::Text => Ok(Detected::Text),
         (None, None) if options.otherwise == Format::Json => Ok(Detected::Json(Layout::Lines)),
-        (None, None) if is_list_of_lists(buffer)? => Err(list_of_lists(buffer.place())),
         (None, None) => Ok(Detected::Csv),
     }
 }
 
-/// The error for lists of values without names, of which each line would otherwise be taken for a row of CSV.
-fn list_of_lists(place: &str) -> FormatError {
+/// The error for lists of values without names, of which each line would otherwise be taken for a row of CSV or a text.
+fn list_of_lists(place: &str, otherwise: Format) -> FormatError {
+    let as_texts = match otherwise {
+        Format::Text => "; if each line is a text, give --input-format text",
+        _ => "",
+    };
     FormatError::Refused {
         place: place.to_owned(),
         what: "a list of lists, whose values have no names".to_owned(),
         remedy: format!(
             "write each inner list as a row of CSV (jq -r '.[] | @csv' {place} > rows.csv) and read that without a \
-             header (--no-bar-header or --no-header), with names for c1, c2, ... (--bar-columns or --columns)"
+             header (--no-bar-header or --no-header), with names for c1, c2, ... (--bar-columns or --columns); if \
+             pandas wrote it with orient=\"values\", {PANDAS_REMEDY}{as_texts}"
         ),
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::{Article, CorporateAction, Run, Symbol};
-use tapewire_formats::Row;
+use tapewire_formats::{Options, Row};
 
 /// A replay whose files have been read, ready to be sent.
 #[derive(Debug)]
@@ -53,7 +53,9 @@ pub fn prepare(
     let total = bar_bytes + news_bytes;
     let (mut rejected, mut in_part) = (Vec::new(), Vec::new());
 
-    let mut files = Files::new(&inputs.bars, &options.bar_format, 0, total, &mut report);
+    // Tables of pandas are taken apart in `bars::rows_of`.
+    let bar_format = Options { tables: true, ..options.bar_format.clone() };
+    let mut files = Files::new(&inputs.bars, &bar_format, 0, total, &mut report);
     let bars = read_bars(&mut files, inputs, options, &mut rejected, &mut in_part)?;
     let mut files = Files::new(&inputs.news, &options.news_format, bar_bytes, total, &mut report);
     let news = read_news(&mut files, options, &mut rejected, &mut in_part)?;

@@ -1,15 +1,18 @@
 //! Rows of JSON files: an object on each line, objects one after the other, a list of objects, or a list under a key.
 
 mod layout;
+mod pandas;
 mod scan;
 mod value;
 
 pub(crate) use layout::{Layout, is_list_of_lists};
+pub(crate) use pandas::REMEDY as PANDAS_REMEDY;
 pub(crate) use value::fields;
 
 use crate::buffer::{Buffer, KEPT_BYTES, Line, MAX_ROW_BYTES, too_long};
 use crate::reader::{Next, Rows};
 use crate::{FormatError, Row, Unreadable};
+use pandas::Orient;
 use scan::{Scan, Scanned};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,14 +33,26 @@ pub(crate) struct Json {
     indent: Option<Vec<u8>>,
     /// How many elements of lists have been read.
     elements: u64,
+    /// [`Options::tables`](crate::Options::tables).
+    tables: bool,
 }
 
 /// The number and the bytes of a row, and the reason if it can't be read.
 type Piece = (u64, Vec<u8>, Result<(), String>);
 
 impl Json {
-    pub fn new(buffer: Buffer, layout: Layout) -> Self {
-        Self { buffer, layout, names: HashMap::new(), in_list: false, indent: None, elements: 0 }
+    pub fn new(buffer: Buffer, layout: Layout, tables: bool) -> Self {
+        Self { buffer, layout, names: HashMap::new(), in_list: false, indent: None, elements: 0, tables }
+    }
+
+    /// Refuses the first object of the file if it is a table of pandas, and no row.
+    fn check_table(&self, first: &Result<Row, Unreadable>) -> Result<(), FormatError> {
+        let orient = match first {
+            Ok(row) => Orient::of(&row.fields).filter(|orient| !self.tables || *orient == Orient::Index),
+            Err(row) if row.reason == too_long() => Orient::of_beginning(&row.raw),
+            Err(_) => None,
+        };
+        orient.map_or(Ok(()), |orient| Err(orient.refused(self.buffer.place())))
     }
 
     fn row(&mut self, (number, raw, whole): Piece) -> Result<Row, Unreadable> {
@@ -331,7 +346,12 @@ impl Rows for Json {
         };
         let Some(piece) = piece else { return Ok(None) };
         self.buffer.rows += 1;
-        Ok(Some(self.row(piece)))
+        let is_first = self.buffer.rows == 1 && matches!(self.layout, Layout::Lines | Layout::OneAfterTheOther);
+        let row = self.row(piece);
+        if is_first {
+            self.check_table(&row)?;
+        }
+        Ok(Some(row))
     }
 
     fn is_ready(&self) -> bool {

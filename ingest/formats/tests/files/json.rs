@@ -194,6 +194,84 @@ fn a_list_of_lists_is_refused_with_the_remedy() {
     }
 }
 
+/// What `to_json` of pandas writes for a table of two rows.
+#[test]
+fn a_table_of_pandas_is_read_or_refused_by_its_orient() {
+    let remedy = "orient=\"records\", lines=True";
+    let refused = [
+        (r#"{"id":{"0":1,"1":2},"title":{"0":"A","1":"B"}}"#, "orient=\"columns\""),
+        (r#"{"id":{"2025-05-12T14:00:00.000":1},"title":{"2025-05-12T14:00:00.000":"A"}}"#, "orient=\"columns\""),
+        (r#"{"0":{"id":1,"title":"A"},"1":{"id":2,"title":"B"}}"#, "orient=\"index\""),
+        (r#"{"0":{"id":1,"title":"A"}}"#, "orient=\"index\""),
+        ("{\n \"0\":{\n  \"id\":1\n },\n \"1\":{\n  \"id\":2\n }\n}", "orient=\"index\""),
+        (r#"{"a1":{"id":1,"title":"A"},"a2":{"id":2,"title":"B"}}"#, "or \"index\""),
+        (r#"{"columns":["id","title"],"index":[0,1],"data":[[1,"A"],[2,"B"]]}"#, "orient=\"split\""),
+        (r#"[[1,"A"],[2,"B"]]"#, "orient=\"values\""),
+    ];
+    for (file, orient) in refused {
+        for format in [None, Some(Format::Json)] {
+            let error = error_of(file.as_bytes(), &Options { format, ..Options::default() });
+            assert!(["file is a ", orient, remedy].iter().all(|part| error.contains(part)), "{file}: {error}");
+        }
+        let text = Options { otherwise: Format::Text, ..Options::default() };
+        let error = error_of(file.as_bytes(), &text);
+        assert!(error.contains(remedy), "{file}: {error}");
+        assert_eq!(error.contains("--input-format text"), file.starts_with('['), "{error}");
+    }
+    for file in [
+        r#"[{"id":1,"title":"A"},{"id":2,"title":"B"}]"#,
+        "{\"id\":1,\"title\":\"A\"}\n{\"id\":2,\"title\":\"B\"}\n",
+        r#"{"schema":{"fields":[{"name":"id","type":"integer"}]},"data":[{"id":1,"title":"A"},{"id":2,"title":"B"}]}"#,
+    ] {
+        let titles: Vec<bool> = rows(file.as_bytes()).iter().map(|row| row.contains("id=")).collect();
+        assert_eq!(titles, [true; 2], "{file}");
+    }
+}
+
+#[test]
+fn a_table_of_pandas_that_is_longer_than_a_row_is_refused_by_its_beginning() {
+    let title = "x".repeat(1000);
+    let column = |name: &str| {
+        let values: Vec<String> = (0..5000).map(|at| format!("\"{at}\":\"{title}\"")).collect();
+        format!("\"{name}\":{{{}}}", values.join(","))
+    };
+    let columns = format!("{{{},{}}}", column("title"), column("text"));
+    let rows: Vec<String> = (0..5000).map(|at| format!("\"{at}\":{{\"title\":\"{title}\"}}")).collect();
+    let lists = vec![format!("[\"{title}\"]"); 5000].join(",");
+    for (file, orient) in [
+        (columns, "orient=\"columns\""),
+        (format!("{{{}}}", rows.join(",")), "orient=\"index\""),
+        (format!("{{\"columns\":[\"title\"],\"index\":[0],\"data\":[{lists}]}}"), "orient=\"split\""),
+    ] {
+        for tables in [false, true] {
+            let error = error_of(file.as_bytes(), &Options { tables, ..Options::default() });
+            assert!(error.contains(orient) && error.contains("lines=True"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_row_of_objects_is_not_taken_for_a_table_of_pandas() {
+    for row in [
+        r#"{"content":{"id":"a","title":"A"}}"#,
+        r#"{"content":{"title":"A"},"provider":{"name":"Desk"}}"#,
+        r#"{"source":{"name":"Desk"},"publisher":{"name":"Desk"}}"#,
+        r#"{"0":"A","1":{"title":"B"}}"#,
+        r#"{"columns":["a"],"data":["b"]}"#,
+        "{}",
+    ] {
+        assert_eq!(rows(format!("{row}\n{row}\n").as_bytes()).len(), 2, "{row}");
+    }
+    // The caller takes the table apart.
+    let tables = Options { tables: true, ..Options::default() };
+    for table in [r#"{"open":{"0":1,"1":2},"close":{"0":1,"1":2}}"#, r#"{"columns":["open"],"index":[0],"data":[[1]]}"#]
+    {
+        assert_eq!(rows_of(table.as_bytes(), &tables).len(), 1, "{table}");
+    }
+    let error = error_of(br#"{"0":{"open":1,"close":1},"1":{"open":2,"close":2}}"#, &tables);
+    assert!(error.contains("orient=\"index\""), "{error}");
+}
+
 #[test]
 fn a_file_without_rows_says_what_it_has() {
     for (file, error) in [

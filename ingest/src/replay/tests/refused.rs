@@ -81,3 +81,20 @@ fn points_that_may_divide_thousands_are_refused_until_somebody_says_that_they_do
         assert_eq!(bars(&format!("{header}{}", rows("EXMP", &prices))).unwrap().bars().len(), 4, "{prices:?}");
     }
 }
+
+#[test]
+fn tables_of_pandas_that_are_no_rows_are_refused_by_their_orient() {
+    let columns = r#"{"id":{"0":"a1"},"title":{"0":"A"},"published_at":{"0":"2025-05-12T14:00:00Z"}}"#;
+    let index = r#"{"0":{"id":"a1","title":"A","published_at":"2025-05-12T14:00:00Z"}}"#;
+    let split = r#"{"columns":["id","title"],"index":[0],"data":[["a1","A"]]}"#;
+    for (news, orient) in [(columns, "columns"), (index, "index"), (split, "split")] {
+        let read = read(&[("news.json", news), ("bars.csv", BARS)], &ReplayOptions::default());
+        let refused = read.err().unwrap();
+        let parts = ["news.json", &format!("orient=\"{orient}\""), "orient=\"records\", lines=True"];
+        assert!(parts.iter().all(|part| refused.contains(part)), "{refused}");
+    }
+    let index = r#"{"1747056600000":{"symbol":"EXMP","open":1,"high":1,"low":1,"close":1,"volume":1},
+        "1747056660000":{"symbol":"EXMP","open":1,"high":1,"low":1,"close":1,"volume":1}}"#;
+    let refused = bars(index).err().unwrap();
+    assert!(refused.contains("orient=\"index\"") && refused.contains("reset_index()"), "{refused}");
+}
