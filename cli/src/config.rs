@@ -188,6 +188,7 @@ mod tests {
     use super::*;
     use crate::settings;
     use std::collections::BTreeSet;
+    use tapewire_core::Symbol;
     use tapewire_sentiment::Precision;
 
     fn load(flags: &[&str]) -> Result<Config, Error> {
@@ -462,6 +463,21 @@ mod tests {
         let error = text(load_from("", &[("TAPEWIRE_MASIVE_API_KEY", "s3cret")], &[]).err().unwrap());
         assert!(error.contains("TAPEWIRE_MASIVE_API_KEY") && error.contains("TAPEWIRE_MASSIVE_API_KEY"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn the_market_of_all_others_is_that_of_symbols_that_nothing_else_says_the_market_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let companies = folder.path().join("companies.csv");
+        std::fs::write(&companies, "symbol,name,exchange\nSAP,SAP,XETR\n").unwrap();
+        let flag = format!("sentiment.companies={}", companies.display());
+        let loaded = load_from("[join.calendars]\n\"*\" = \"london\"\n", &[], &[&flag]).unwrap();
+        let mut config = Config::with_secrets(loaded).unwrap();
+        config.learn_markets().unwrap();
+        for calendars in [&config.join.calendars, &config.prices.calendars, &config.sentiment.calendars] {
+            let market = |ticker| calendars.of(&Symbol::new(ticker).unwrap()).to_string();
+            assert_eq!(["VOD", "SAP", "7203.T"].map(market), ["XLON", "XETR", "XTKS"]);
+        }
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Backfill {
             return Err(UsageError(words).into());
         }
         let sources = self.sources(&config)?;
-        let options = self.options(&config, &sources.news);
+        let options = self.options(&config, &sources.news)?;
         backfill::check_run(&options.run)?;
         println!(
             "run {}: articles count as known {:?} after their publication, bars when they end",
@@ -120,12 +120,14 @@ impl Backfill {
         account::check_part(&config, &summary(run, filled)).await
     }
 
-    fn options(&self, config: &Config, news: &[String]) -> BackfillOptions {
+    fn options(&self, config: &Config, news: &[String]) -> anyhow::Result<BackfillOptions> {
+        let mut learned = config.clone();
+        learned.learn_markets()?;
         let find_companies = news.iter().filter(|name| config.news.of(name).find_companies).cloned().collect();
         let name = self.run.clone().unwrap_or_else(|| format!("backfill-{}-{}", self.from, self.to));
         let pause = self.requests_per_minute.map_or(Duration::ZERO, |requests| Duration::from_secs(60) / requests);
         let benchmarks = std::iter::once(&config.prices.benchmark).chain(&config.prices.other_benchmarks);
-        BackfillOptions {
+        Ok(BackfillOptions {
             run: Run::named(name.trim()),
             from: self.from,
             to: self.to,
@@ -133,11 +135,11 @@ impl Backfill {
             pause,
             widths: self.widths(),
             daily_from: self.daily_from.unwrap_or(self.from),
-            calendars: config.join.calendars.clone(),
+            calendars: learned.join.calendars,
             benchmarks: benchmarks.cloned().collect(),
             find_companies,
             again: self.again,
-        }
+        })
     }
 
     /// The sources with their symbols; refuses those without the key that they need.
@@ -283,5 +285,32 @@ fn summary(run: Run, filled: Filled) -> Summary {
         in_part: 0,
         sent: filled.sent,
         tape_end: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use tapewire_core::exchange::Market;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        backfill: Backfill,
+    }
+
+    /// A daily bar is that of a session, so its market is needed here, before the join.
+    #[test]
+    fn the_markets_of_a_list_of_companies_are_those_of_its_daily_bars() {
+        let folder = tempfile::tempdir().unwrap();
+        let companies = folder.path().join("companies.csv");
+        std::fs::write(&companies, "symbol,name,exchange\nVOD,Vodafone,XLON\n").unwrap();
+        let mut config = Config::default();
+        config.sentiment.companies = Some(companies);
+        let given = Command::parse_from(["backfill", "--from", "2025-05-01", "--to", "2025-05-02"]).backfill;
+        let options = given.options(&config, &[]).unwrap();
+        assert_eq!(options.calendars.of(&Symbol::new("VOD").unwrap()), Market::London);
+        assert_eq!(options.calendars.of(&Symbol::new("AAPL").unwrap()), Market::NewYork);
     }
 }

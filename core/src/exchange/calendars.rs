@@ -3,7 +3,7 @@
 //! Nothing is guessed: a rule of the settings says the market, or the symbol's spelling does, or it is New York. The first
 //! of these that fits a symbol counts:
 //!
-//! 1. One that was given for the symbol itself: `BTC = "crypto"`.
+//! 1. One that was given for the symbol itself, `BTC = "crypto"`, or learned from a list of instruments.
 //! 2. The longest one that was given for a prefix or a suffix: `"BITSTAMP:"`, `".SW"`.
 //! 3. Its spelling:
 //!
