@@ -1,6 +1,7 @@
 //! The pipeline in one process, without servers: from files to joined rows, with the same code as the stages.
 
 pub mod again;
+pub mod nameless;
 pub mod output;
 pub mod scores;
 mod shifted;
@@ -64,11 +65,12 @@ pub async fn joined(
     };
     let mut facts = vec![files("news", &inputs.news), files("bars", &inputs.bars)];
     let prepared = prepare(inputs, options, shutdown, NOTHING).await?;
-    for note in prepared.notes() {
+    set_markets(&mut config, prepared.options());
+    let companies = config.sentiment.companies()?;
+    for note in prepared.notes().into_iter().chain(nameless::note(prepared.articles(), &companies)) {
         eprintln!("{note}");
         facts.push(note);
     }
-    set_markets(&mut config, prepared.options());
     let benchmark = prepared.options().benchmark.clone();
     let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
@@ -79,7 +81,6 @@ pub async fn joined(
         true => format!("benchmark: {}", benchmarks.join(", ")),
         false => "benchmark: none".to_owned(),
     });
-    let companies = config.sentiment.companies()?;
     let loading = shutdown.run_until_cancelled(roles::load_engine(&config)).await;
     let engine = loading.with_context(|| format!("interrupted; {NOTHING}"))??;
     facts.push(format!("model: {} {}", engine.name(), engine.revision()));

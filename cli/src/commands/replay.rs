@@ -1,6 +1,7 @@
 //! `tapewire replay`: recorded news and bars through the same pipeline.
 
 use super::reading::{Reading, prepare, progress_bar, set_markets, show};
+use crate::batch::nameless;
 use crate::config::Config;
 use crate::{account, report, roles};
 use clap::Args;
@@ -45,6 +46,9 @@ impl Replay {
             println!("the process that joins needs the same markets in its settings: join.calendars");
         }
         set_markets(&mut config, prepared.options());
+        if let Some(note) = nameless::note(prepared.articles(), &config.sentiment.companies()?) {
+            println!("{note}");
+        }
         let sent = roles::score_and_join_while(&config, self.send_only, &shutdown, async |queue, working| {
             send_and_wait(&config, queue, prepared, working).await
         })

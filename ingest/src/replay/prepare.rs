@@ -298,6 +298,11 @@ impl Prepared {
         &self.options
     }
 
+    /// The articles in the order in which they are sent.
+    pub fn articles(&self) -> &[Article] {
+        &self.articles
+    }
+
     /// The markets and their benchmarks. New York is not named, unless it lacks a benchmark although other markets have one.
     fn market_notes(&self) -> Vec<String> {
         let (options, symbols) = (&self.options, self.bars.symbols());

@@ -83,6 +83,12 @@ impl Question {
         (!self.request.text.is_empty() && !self.is_withdrawn && !self.is_promotional).then_some(&self.request)
     }
 
+    /// The symbol, if the model is asked but no name of its company is known.
+    pub fn nameless(&self) -> Option<&Symbol> {
+        let company = self.request()?.company.as_deref()?;
+        self.symbol.as_ref().filter(|_| company.names().next().is_none())
+    }
+
     /// Why the model gave no score: it was not asked, or it failed on the text.
     pub fn reason_unscored(&self) -> Unscored {
         match self.request() {
@@ -199,6 +205,17 @@ mod tests {
         // The article was published in 1970.
         assert_eq!(asked_as("Shares rise", "FB").as_deref(), Some("Meta Platforms"));
         assert_eq!(asked_as("Shares rise", "META"), None);
+    }
+
+    #[test]
+    fn a_symbol_without_a_name_is_known_as_one_if_the_model_is_asked_about_it() {
+        let nameless = |title: &str, symbols: &[&str]| {
+            let questions = asked(&article(title, "", symbols), &Run::live());
+            questions.iter().filter_map(Question::nameless).map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(nameless("Shares rise", &["AAPL", "ZZZZ"]), ["ZZZZ"]);
+        assert_eq!(nameless("Shares rise", &[]), [""; 0]);
+        assert_eq!(nameless("", &["ZZZZ"]), [""; 0]);
     }
 
     #[test]

@@ -53,6 +53,7 @@ pub fn run<'a>(
             consumer: Consumer::new(kafka, GROUP, &[Topic::News], |committed, _| committed)?,
             letters: DeadLetters::new(producer.clone(), clock.clone(), STAGE),
             companies: config.companies()?,
+            has_said_nameless: false,
             config: config.clone(),
             readiness,
             streams: BTreeMap::new(),
@@ -99,6 +100,8 @@ struct Collector {
     consumer: Consumer,
     letters: DeadLetters,
     companies: Companies,
+    /// Whether it has been logged that a symbol has no known name.
+    has_said_nameless: bool,
     config: WorkerConfig,
     readiness: Readiness,
     /// The watermark of each source on a partition of `news`, for each run.
@@ -208,6 +211,16 @@ impl Collector {
         match record.decode() {
             Ok(NewsRecord { run, body: News::Article(article), .. }) => {
                 let questions = mentions::questions(&run, &article, &self.companies);
+                if let Some(symbol) = questions.iter().find_map(Question::nameless)
+                    && !std::mem::replace(&mut self.has_said_nameless, true)
+                {
+                    tracing::info!(
+                        %symbol,
+                        "no name of this symbol is known, so texts about it are scored as a whole unless they mark the \
+                         ticker as one; sentiment.companies names a file with names; other symbols without a name are \
+                         not logged"
+                    );
+                }
                 batch.tokens += questions.iter().filter_map(Question::request).map(Request::tokens).sum::<usize>();
                 batch.traced.add(record, &run, &article, batch.questions.len(), questions.len());
                 batch.questions.extend(questions);
