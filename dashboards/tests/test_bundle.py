@@ -1,11 +1,14 @@
 """The bundle is consistent: what it refers to by name or id is in it."""
 
+import re
 import unittest
 from typing import ClassVar
 
 import assets
+import colours
 import provision
 import templates
+from contrast import contrast
 
 ADDRESS = "clickhousedb://bi:secret@127.0.0.1:18123/tapewire"
 
@@ -124,13 +127,31 @@ class Bundle(unittest.TestCase):
         self.assertEqual(len(ids), len(set(ids)))
         self.assertEqual("e590c2c0-6b91-54e8-8623-890c82e4aef6", assets.identify("dashboard/news-and-tape"))
 
-    def test_colours_of_charts_stand_out(self):
-        for label, colour in assets.LABEL_COLORS.items():
-            # Relative luminance and contrast as WCAG 2.1 defines them.
-            shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-            red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
-            luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-            self.assertGreaterEqual(1.05 / (luminance + 0.05), 3, label)
+    def test_colours_of_charts_stand_out_in_both_themes(self):
+        for theme, background in colours.BACKGROUNDS.items():
+            for label, colour in (*colours.LABELS.items(), *enumerate(colours.SERIES)):
+                self.assertGreaterEqual(contrast(colour, background), 3, f"{label} in the {theme} theme")
+        self.assertEqual(len(colours.SERIES), len(set(colours.SERIES)))
+
+    def test_charts_name_no_colours_but_those_of_the_theme(self):
+        # A colour that stands out in one theme may not in the other.
+        css = (assets.BUNDLE / "page.css").read_text()
+        for name, text in [("page.css", css), *((c["slice_name"], str(c["params"])) for c in self.charts.values())]:
+            named = re.findall(
+                r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|\b(?:white|black|gr[ae]y|red|green|blue)\b(?!-)", text
+            )
+            self.assertEqual([], named, name)
+        schemes = {
+            rule["colorScheme"]
+            for chart in self.charts.values()
+            for rule in chart["params"].get("conditional_formatting", [])
+        }
+        self.assertEqual({"colorSuccess", "colorError", "colorPrimary"}, schemes)
+
+    def test_pages_use_the_colours_of_charts(self):
+        for page in self.pages:
+            self.assertEqual(colours.SCHEME, page["metadata"]["color_scheme"])
+            self.assertEqual(colours.LABELS, page["metadata"]["label_colors"])
 
     def test_pages_refresh_themselves(self):
         self.assertEqual({30}, {page["metadata"]["refresh_frequency"] for page in self.pages})

@@ -340,7 +340,9 @@ def found(pattern: str, text: str) -> str:
 
 def defaults_of(section: str) -> dict[str, str]:
     """The settings of a section with their defaults, by tapewire.example.toml; empty texts where a setting has none."""
-    text = found(rf"(?ms)^\[{re.escape(section)}\]\n(.*?)(?:^\[|\Z)", (REPOSITORY / "tapewire.example.toml").read_text())
+    text = found(
+        rf"(?ms)^\[{re.escape(section)}\]\n(.*?)(?:^\[|\Z)", (REPOSITORY / "tapewire.example.toml").read_text()
+    )
     lines = re.findall(r'^(# )?(\w+) = "(.*)"$', text, re.MULTILINE)
     return {setting: "" if is_example else value for is_example, setting, value in lines}
 
