@@ -138,6 +138,18 @@ impl Lease {
         }
     }
 
+    /// Waits until another process has the lease: for work that has to go on while no broker can be reached, and that finds
+    /// out in another way whether somebody else does it. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`Lease::acquired`].
+    pub async fn taken(&mut self) -> Result<(), BusError> {
+        while self.holder()? != Holder::Another {
+            self.change().await?;
+        }
+        Ok(())
+    }
+
     fn holder(&mut self) -> Result<Holder, BusError> {
         let Heard { holder, is_cut_off } = *self.heard.borrow_and_update();
         if is_cut_off { Err(BusError::CutOff { brokers: self.brokers.clone() }) } else { Ok(holder) }

@@ -41,10 +41,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code).unwrap_or(FAILED)
 }
 
-/// Whether a broker or the schema registry does not answer.
+/// Whether a broker or the schema registry does not answer, or does not answer this client.
 fn is_unreachable(error: &BusError) -> bool {
     match error {
-        BusError::Unreachable { .. } => true,
+        BusError::Unreachable { .. } | BusError::CutOff { .. } => true,
         BusError::Registry(error) => error.is_retryable(),
         _ => false,
     }
@@ -103,6 +103,8 @@ mod tests {
     fn an_unreachable_server_has_its_own_exit_code() {
         let absent = StoreError::Unreachable { url: "u".into(), reason: "r".into() };
         assert_eq!(code(&anyhow::Error::from(absent).context("while migrating")), UNREACHABLE);
+        // A role whose lease is cut off from the brokers is started again, with a new client.
+        assert_eq!(code(&anyhow::Error::from(BusError::CutOff { brokers: "b".into() })), UNREACHABLE);
         assert_eq!(code(&anyhow::anyhow!("broken")), FAILED);
         let settings = settings::Error::Flag("no value".into());
         assert_eq!(code(&anyhow::Error::from(settings).context("settings")), USAGE);

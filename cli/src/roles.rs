@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tapewire_alerts::Watched;
-use tapewire_bus::{Lease, Producer};
+use tapewire_alerts::WatchedSources;
+use tapewire_bus::{BusError, Lease, Producer};
 use tapewire_ingest::providers::ProvidersConfig;
 use tapewire_ingest::providers::finding::CompanyFinder;
 use tapewire_ingest::{feed, fold, instruments, poller};
@@ -22,7 +22,7 @@ use tapewire_sentiment::{Engine, Queue, companies, worker};
 use tapewire_store::sources::SourceKind;
 use tokio::task::JoinSet;
 
-/// One part of the pipeline; any number of processes may run each, except `alerts`.
+/// One part of the pipeline; any number of processes may run each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Role {
     /// Polls every news source, and publishes the lists of instruments (one process works, others stand by)
@@ -37,7 +37,7 @@ pub enum Role {
     Sentiment,
     /// Joins sentiment and prices and writes everything to ClickHouse
     Join,
-    /// Sends alerts of returns, sentiment and sources to a webhook and Slack (one member only: more would send each twice)
+    /// Sends alerts of returns, sentiment and sources to a webhook and Slack (one process works, others stand by)
     Alerts,
 }
 
@@ -66,6 +66,8 @@ impl fmt::Display for Role {
 struct RoleContext {
     config: Arc<Config>,
     subscriptions: Subscriptions,
+    /// What the role `alerts` watches.
+    watched: WatchedSources,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
@@ -130,8 +132,9 @@ pub async fn run(
     let follows = roles.iter().any(|role| matches!(role, Role::News | Role::Prices | Role::Alerts));
     let subscriptions =
         if follows { Subscriptions::followed(&config, roles, &shutdown)? } else { Subscriptions::fixed(&config) };
+    let watched = watched(&subscriptions, &clock, &shutdown);
     let config = Arc::new(config);
-    let context = RoleContext { config, subscriptions, clock, readiness, shutdown: shutdown.clone(), queue };
+    let context = RoleContext { config, subscriptions, watched, clock, readiness, shutdown: shutdown.clone(), queue };
     let mut running = JoinSet::new();
     let mut waits = BTreeMap::new();
     for &role in roles {
@@ -199,7 +202,7 @@ async fn keep_running(role: Role, context: RoleContext) -> anyhow::Result<()> {
     loop {
         let began = std::time::Instant::now();
         let ran = match role {
-            Role::News | Role::Prices => run_alone(role, context.clone()).await,
+            Role::News | Role::Prices | Role::Alerts => run_alone(role, context.clone()).await,
             _ => run_role(role, context.clone()).await,
         };
         let error = match ran {
@@ -238,20 +241,20 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
         let Some(acquired) = shutdown.run_until_cancelled(lease.acquired(stand_by)).await else { return Ok(()) };
         acquired?;
         active.set(1.0);
-        // From now on, its sources say whether they are ready.
+        // From now on the role itself says whether it is ready, or each of its sources does.
         readiness.remove(&name);
         let working = shutdown.child_token();
         let running = run_role(role, RoleContext { shutdown: working.clone(), ..context.clone() });
         tokio::pin!(running);
         let lost = tokio::select! {
             ran = &mut running => return ran,
-            lost = lease.lost() => lost,
+            lost = lost(role, &mut lease) => lost,
         };
         if lost.is_ok() {
             tracing::warn!(
                 %role,
                 "another process has this role now, or no broker was reached for a minute; this one stops the role and \
-                 stands by; what was not sent is read again by the process that has the role"
+                 stands by; the process that has the role sends what was not sent"
             );
         }
         working.cancel();
@@ -260,12 +263,44 @@ async fn run_alone(role: Role, context: RoleContext) -> anyhow::Result<()> {
     }
 }
 
+/// Waits until this process has to stop a role. Without a broker nobody else can get the role, and soon it is no use to
+/// follow sources whose records can't be sent; but alerts need no broker, and report that sources stand still.
+async fn lost(role: Role, lease: &mut Lease) -> Result<(), BusError> {
+    match role {
+        Role::Alerts => lease.taken().await,
+        _ => lease.lost().await,
+    }
+}
+
 /// The sources that have to make progress. One that stands in for another makes none while that one works.
-fn expected_to_progress(subscriptions: &Subscriptions) -> Watched {
+fn expected_to_progress(subscriptions: &Subscriptions) -> Vec<(SourceKind, String)> {
     let (news, prices) = (subscriptions.news.borrow().clone(), subscriptions.prices.borrow().clone());
     let followed = news.sources.iter().filter(|name| news.primary_of(name).is_none());
     let followed = followed.map(|name| (SourceKind::News, name.clone()));
     followed.chain(prices.sources.into_iter().map(|name| (SourceKind::Prices, name))).collect()
+}
+
+/// The sources that have to make progress, kept up to date until shutdown, also while another process has the role `alerts`.
+fn watched(subscriptions: &Subscriptions, clock: &Clock, shutdown: &Shutdown) -> WatchedSources {
+    let watched = WatchedSources::default();
+    watched.watch(expected_to_progress(subscriptions), clock.now());
+    let (kept, mut followed, clock, shutdown) =
+        (watched.clone(), subscriptions.clone(), clock.clone(), shutdown.clone());
+    tokio::spawn(async move {
+        loop {
+            let changed = tokio::select! {
+                changed = followed.news.changed() => changed,
+                changed = followed.prices.changed() => changed,
+                () = shutdown.cancelled() => return,
+            };
+            if changed.is_err() {
+                // The subscriptions are those of the settings, and never change.
+                return;
+            }
+            kept.watch(expected_to_progress(&followed), clock.now());
+        }
+    });
+    watched
 }
 
 /// The providers, with a finder of companies for articles of which they name none.
@@ -275,7 +310,7 @@ pub fn finding_companies(config: &Config) -> anyhow::Result<ProvidersConfig> {
 }
 
 async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
-    let RoleContext { config, subscriptions, clock, readiness, shutdown, queue } = context;
+    let RoleContext { config, subscriptions, watched, clock, readiness, shutdown, queue } = context;
     match role {
         Role::News => {
             let (news, providers, state) = (subscriptions.news, &finding_companies(&config)?, &config.state_dir);
@@ -306,7 +341,6 @@ async fn run_role(role: Role, context: RoleContext) -> anyhow::Result<()> {
             Ok(indicators::run(&config.kafka, &config.clickhouse, calendars, readiness, shutdown).await?)
         }
         Role::Alerts => {
-            let watched = || expected_to_progress(&subscriptions);
             let (alerts, clickhouse) = (&config.alerts, &config.clickhouse);
             Ok(tapewire_alerts::run(alerts, clickhouse, watched, clock, readiness, shutdown).await?)
         }

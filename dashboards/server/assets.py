@@ -10,35 +10,12 @@ import uuid
 import zipfile
 from pathlib import Path
 
+import colours
 import yaml
 
 BUNDLE = Path(__file__).resolve().parent.parent / "bundle"
 VERSION = "1.0.0"
 UNFILTERED = "No filter"
-# Each label has the same colour in all charts, with a contrast to white of at least 3 to 1.
-LABEL_COLORS = {
-    "positive": "#1a9a6c",
-    "neutral": "#8b95a1",
-    "negative": "#d64550",
-    "not scored": "#5c6773",
-    "Mean score": "#22577a",
-    "return": "#5b95bd",
-    "abnormal return": "#22577a",
-    "After positive news": "#1a9a6c",
-    "After neutral news": "#8b95a1",
-    "After negative news": "#d64550",
-    "Close": "#22577a",
-    "Mean of 20": "#5b95bd",
-    "Upper band": "#8b95a1",
-    "Lower band": "#8b95a1",
-    "VWAP": "#c07f1d",
-    "Close__yhat_lower": "#22577a",
-    "Close__yhat_upper": "#22577a",
-    "Positive news": "#1a9a6c",
-    "Neutral news": "#8b95a1",
-    "Negative news": "#d64550",
-    "Volume": "#8b95a1",
-}
 
 
 def archive(sqlalchemy_uri: str, bundle: Path = BUNDLE) -> bytes:
@@ -164,8 +141,8 @@ def _dashboard(dashboard: dict, charts: dict) -> dict:
             "refresh_frequency": dashboard["refresh_s"],
             "filter_bar_orientation": "HORIZONTAL",
             "cross_filters_enabled": True,
-            "color_scheme": "supersetColors",
-            "label_colors": LABEL_COLORS,
+            "color_scheme": colours.SCHEME,
+            "label_colors": colours.LABELS,
             "native_filter_configuration": [_filter(entry, numbers) for entry in dashboard["filters"]],
             "chart_configuration": {},
             "timed_refresh_immune_slices": [numbers[name] for name in dashboard["not_refreshed"]],

@@ -25,6 +25,8 @@ LOADING = "[data-test='loading-indicator'], .loading"
 BROKEN = ".ant-alert-error, [data-test='error-message'], .missing-chart-container"
 EMPTY = ".ant-empty"
 DRAWN = "canvas, td"
+# Where Superset's front end keeps which theme the user has chosen.
+THEME_KEY = "superset-theme-mode"
 # Superset's packaged front end asks for this picture, which the content policy blocks.
 PIXEL = "apachesuperset.gateway.scarf.sh"
 
@@ -65,6 +67,10 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self.driver.quit()
         shutil.rmtree(self._profile, ignore_errors=True)
+
+    def choose_theme(self, mode: str) -> None:
+        """Chooses `default`, the light theme, or `dark`, as in Superset's menu. Pages that are opened then have it."""
+        self.driver.execute_script("localStorage.setItem(arguments[0], arguments[1])", THEME_KEY, mode)
 
     def open(self, slug: str) -> None:
         """Shows a dashboard whole and waits until all its charts are drawn."""

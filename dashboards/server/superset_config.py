@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import colours
+
 # Superset imports this file at the end of its own `config`, so the defaults can be read from there.
 from superset import config
 
@@ -79,6 +81,9 @@ THEME_DARK = {
     "echartsOptionsOverrides": CHARTS,
     "echartsOptionsOverridesByChartType": CHARTS_BY_TYPE,
 }
+EXTRA_CATEGORICAL_COLOR_SCHEMES = [
+    {"id": colours.SCHEME, "label": APP_NAME, "description": "", "colors": list(colours.SERIES)}
+]
 LANGUAGES = {"en": {"flag": "us", "name": "English"}}
 
 LOG_LEVEL = "WARNING"

@@ -1,10 +1,14 @@
 """The bundle is consistent: what it refers to by name or id is in it."""
 
+import re
 import unittest
 from typing import ClassVar
 
 import assets
+import colours
 import provision
+import templates
+from contrast import contrast
 
 ADDRESS = "clickhousedb://bi:secret@127.0.0.1:18123/tapewire"
 
@@ -83,6 +87,33 @@ class Bundle(unittest.TestCase):
                 columns = {column["column_name"] for column in self.datasets[target["datasetUuid"]]["columns"]}
                 self.assertIn(target["column"]["name"], columns)
 
+    def test_filters_reach_every_chart_of_their_page_or_the_chart_says_that_they_do_not(self):
+        for page in self.pages:
+            charts = [node["meta"] for node in page["position"].values() if node_type(node) == "CHART"]
+            for entry in page["metadata"]["native_filter_configuration"]:
+                for placed in charts:
+                    with self.subTest(page["slug"], filter=entry["name"], chart=placed["sliceName"]):
+                        chart = self.charts[placed["uuid"]]
+                        if placed["chartId"] in entry["scope"]["excluded"]:
+                            said = " ".join(chart["description"].split())
+                            self.assertRegex(said, rf"\b{entry['name']}\b[^.]* does not change it\b")
+                            # The page shows this one beside the filter, and the chart's in its menu only.
+                            self.assertIn(chart["slice_name"], " ".join(entry["description"].split()))
+                        else:
+                            self.assert_reached(self.datasets[chart["dataset_uuid"]], entry)
+
+    def assert_reached(self, dataset: dict, entry: dict) -> None:
+        """Superset applies a filter to columns of a dataset, which is too late where rows are counted in its query."""
+        name, columns = dataset["table_name"], {column["column_name"] for column in dataset["columns"]}
+        if entry["filterType"] == "filter_time":
+            filtered = dataset["main_dttm_col"]
+        else:
+            filtered = entry["targets"][0]["column"]["name"]
+        if filtered not in templates.applied(name):
+            self.assertIn(filtered, columns, "the query does not apply the filter, and has no such column")
+            query = (assets.BUNDLE / "datasets" / f"{name}.sql").read_text()
+            self.assertNotRegex(query, "GROUP BY|LIMIT|count\\(", "the filter comes too late")
+
     def test_metric_labels_are_not_column_names(self):
         # ClickHouse takes such a label for the column inside the aggregate (code 184).
         for chart in self.charts.values():
@@ -96,13 +127,31 @@ class Bundle(unittest.TestCase):
         self.assertEqual(len(ids), len(set(ids)))
         self.assertEqual("e590c2c0-6b91-54e8-8623-890c82e4aef6", assets.identify("dashboard/news-and-tape"))
 
-    def test_colours_of_charts_stand_out(self):
-        for label, colour in assets.LABEL_COLORS.items():
-            # Relative luminance and contrast as WCAG 2.1 defines them.
-            shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-            red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
-            luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-            self.assertGreaterEqual(1.05 / (luminance + 0.05), 3, label)
+    def test_colours_of_charts_stand_out_in_both_themes(self):
+        for theme, background in colours.BACKGROUNDS.items():
+            for label, colour in (*colours.LABELS.items(), *enumerate(colours.SERIES)):
+                self.assertGreaterEqual(contrast(colour, background), 3, f"{label} in the {theme} theme")
+        self.assertEqual(len(colours.SERIES), len(set(colours.SERIES)))
+
+    def test_charts_name_no_colours_but_those_of_the_theme(self):
+        # A colour that stands out in one theme may not in the other.
+        css = (assets.BUNDLE / "page.css").read_text()
+        for name, text in [("page.css", css), *((c["slice_name"], str(c["params"])) for c in self.charts.values())]:
+            named = re.findall(
+                r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|\b(?:white|black|gr[ae]y|red|green|blue)\b(?!-)", text
+            )
+            self.assertEqual([], named, name)
+        schemes = {
+            rule["colorScheme"]
+            for chart in self.charts.values()
+            for rule in chart["params"].get("conditional_formatting", [])
+        }
+        self.assertEqual({"colorSuccess", "colorError", "colorPrimary"}, schemes)
+
+    def test_pages_use_the_colours_of_charts(self):
+        for page in self.pages:
+            self.assertEqual(colours.SCHEME, page["metadata"]["color_scheme"])
+            self.assertEqual(colours.LABELS, page["metadata"]["label_colors"])
 
     def test_pages_refresh_themselves(self):
         self.assertEqual({30}, {page["metadata"]["refresh_frequency"] for page in self.pages})

@@ -3,14 +3,12 @@
 import math
 import unittest
 from datetime import datetime, timedelta
-from types import SimpleNamespace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import assets
 import database
-import jinja2
 import seed
-import yaml
+import templates
 
 
 def setUpModule():
@@ -24,23 +22,8 @@ def tearDownModule():
 
 
 def query(name: str, period: tuple[str, str] | None = None, **chosen: list[str]) -> list[dict]:
-    """Rows of a dataset with these filters; Superset's template functions are replaced by stand-ins."""
-    environment = jinja2.Environment()
-    environment.filters["where_in"] = lambda values: (
-        "(" + ", ".join("'" + value.replace("'", "''") + "'" for value in values) + ")"
-    )
-    first, last = (f"toDateTime('{moment}', 'UTC')" for moment in period) if period else (None, None)
-    bundle = assets.BUNDLE
-    # Here only under this column's name. Superset may pass it under other names, so that queries rely on neither.
-    column_of_time = yaml.safe_load((bundle / "datasets" / f"{name}.yaml").read_text())["time"]
-    template = (bundle / "filters.jinja").read_text() + (bundle / "datasets" / f"{name}.sql").read_text()
-    sql = environment.from_string(template).render(
-        filter_values=lambda column, **_: chosen.get(column, []),
-        get_time_filter=lambda column, **_: SimpleNamespace(
-            from_expr=first if column == column_of_time else None, to_expr=last if column == column_of_time else None
-        ),
-    )
-    return database.read(sql)
+    """Rows of a dataset with these filters."""
+    return database.read(templates.rendered(name, period, **chosen))
 
 
 class Datasets(unittest.TestCase):
@@ -522,6 +505,83 @@ class Impact(unittest.TestCase):
         self.assertEqual(100, len(sizes))
         self.assertEqual(sorted(sizes, reverse=True), sizes)
         self.assertEqual({-1, 1}, {math.copysign(1, row["moved"]) for row in query("movers", run=[self.RUN])})
+
+
+class ImpactFilters(unittest.TestCase):
+    """Each filter of the page Impact, in each of its datasets: rows are left out before they are counted."""
+
+    RUN = "filters"
+    rows: ClassVar[list[dict]]
+    # What is chosen, and which rows pass.
+    CHOICES: ClassVar[dict[str, tuple[dict[str, list[str]], Any]]] = {
+        "a ticker": ({"search": ["cygn"]}, lambda row: row["symbol"] == "CYGN"),
+        "a company": ({"search": ["laboratories"]}, lambda row: row["symbol"] == "CYGN"),
+        "words of a headline": ({"search": ["recalls a"]}, lambda row: "recalls a" in row["title"]),
+        "words or a ticker": (
+            {"search": ["recalls a", "HALO"]},
+            lambda row: "recalls a" in row["title"] or row["symbol"] == "HALO",
+        ),
+        "a source": ({"provider": ["elsewhere"]}, lambda row: row["provider"] == "elsewhere"),
+        "sessions": ({"session": ["pre_market", "closed"]}, lambda row: row["phase"] == "pre_market"),
+        "companies": ({"symbol": ["HALO", "CYGN"]}, lambda row: row["symbol"] in ("HALO", "CYGN")),
+    }
+
+    @classmethod
+    def setUpClass(cls):
+        listed = {"symbol": "CYGN", "name": "Cygnus Laboratories", "valid_from": "1900-01-01", "kind": "stock"}
+        cls.rows = [
+            row
+            | {
+                "provider": "elsewhere" if row["symbol"] == "DELV" else "seeded",
+                "phase": "session" if day % 3 else "pre_market",
+            }
+            for day, row in Impact.on_twelve_days(cls.RUN)
+        ]
+        database.insert({
+            "impact": cls.rows,
+            "instruments": [listed | {"source": "builtin", "seen_at": "2026-01-01 00:00:00"}],
+        })  # fmt: skip
+
+    @classmethod
+    def tearDownClass(cls):
+        database.write("DELETE FROM instruments WHERE symbol = 'CYGN'")
+
+    def test_each_choice_reaches_every_dataset_of_the_page(self):
+        for name, (chosen, passes) in self.CHOICES.items():
+            with self.subTest(name):
+                rows = [row for row in self.rows if passes(row)]
+                self.assertTrue(30 < len(rows) < len(self.rows))
+                self.assert_reached(rows, run=[self.RUN], **chosen)
+
+    def assert_reached(self, rows: list[dict], **chosen: list[str]) -> None:
+        five = [row for row in rows if row.get("ar_5m") is not None]
+        (horizon,) = (row for row in query("by_horizon", None, **chosen) if row["horizon"] == "5 min")
+        good = [10_000 * row["ar_5m"] for row in five if row["label"] == "positive"]
+        self.assertEqual((len(five), len(good)), (horizon["pairs"], horizon["positive_events"]))
+        steps = {row["horizon"].replace("\u200b", ""): row["positive"] for row in query("reactions", None, **chosen)}
+        self.assertEqual(bool(good), steps["5 min"] is not None)
+        if good:
+            self.assertAlmostEqual(sum(good) / len(good), steps["5 min"], places=6)
+        labels = {
+            row["horizon_and_pairs"].replace("\u200b", "") for row in query("information_coefficient", None, **chosen)
+        }
+        self.assertTrue([label for label in labels if label.startswith(f"5 min ({len(five)})")], labels)
+        fifteen = [row for row in rows if row.get("ar_15m") is not None]
+        self.assertEqual(len(fifteen), len(query("scatter", None, **chosen)))
+        classes = [row["mentions"] for row in query("groups", None, **chosen) if row["kind"] == "class"]
+        self.assertEqual(len(rows), sum(classes))
+        self.assertEqual(min(100, len(rows)), len(query("movers", None, **chosen)))
+        if "symbol" not in chosen:
+            self.assertEqual(len(rows), sum(row["mentions"] for row in query("companies", None, **chosen)))
+
+    def test_all_companies_stay_there_to_compare_with(self):
+        companies = {row["symbol"] for row in query("companies", run=[self.RUN], symbol=["HALO"])}
+        self.assertEqual({row["symbol"] for row in self.rows}, companies)
+
+    def test_the_sessions_of_the_rows_are_offered(self):
+        offered = {row["session"] for row in query("sessions")}
+        self.assertLessEqual({"session", "pre_market"}, offered)
+        self.assertNotIn("", offered)
 
 
 class Tape(unittest.TestCase):

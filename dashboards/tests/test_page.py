@@ -1,6 +1,7 @@
 """The pages in a browser, over seeded tables: what a person would see."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import accessibility
+import colours
 import database
 import seed
-from browser import POLL_SECONDS, WIDTH, Browser
+from browser import HOLDERS, POLL_SECONDS, WIDTH, Browser
+from contrast import contrast
 from local.service import FIRST_PAGE, Superset
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
@@ -24,17 +27,19 @@ PORT = int(os.environ.get("TAPEWIRE_DASHBOARDS_TEST_PORT") or 18089)
 REFRESH_SECONDS = 120
 CHART = "[data-test-chart-name='{}']"
 APPLY = "[data-test='filter-bar__apply-button']"
-# The colours of a canvas, to tell a drawn one from a blank one.
+# The colours of each canvas, of its points that are more opaque than this.
 COLOURS = """
     const all = [...document.querySelectorAll(arguments[0] + ' canvas')];
     return all.filter(canvas => canvas.width && canvas.height).map(canvas => {
         const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
         const seen = new Set();
         for (let i = 0; i < pixels.length; i += 4)
-            if (pixels[i + 3] > 200) seen.add((pixels[i] << 16) + (pixels[i + 1] << 8) + pixels[i + 2]);
+            if (pixels[i + 3] > arguments[1]) seen.add((pixels[i] << 16) + (pixels[i + 1] << 8) + pixels[i + 2]);
         return [...seen].map(colour => '#' + colour.toString(16).padStart(6, '0'));
     });
 """
+# Of 255. Bands and bars that others are drawn over are less opaque.
+OPAQUE = 200
 # How many points of a canvas are as faint as a band.
 FAINT = """
     const canvas = document.querySelector(arguments[0] + ' canvas');
@@ -57,6 +62,13 @@ HALVES = """
     const middle = (Math.min(...rows.keys()) + Math.max(...rows.keys())) / 2;
     const sum = half => [...rows].filter(([y]) => half(y)).reduce((total, [, count]) => total + count, 0);
     return [sum(y => y < middle), sum(y => y > middle)];
+"""
+# The colour behind an element, as `rgb(255, 255, 255)`.
+BACKGROUND = """
+    for (let element = document.querySelector(arguments[0]); element; element = element.parentElement) {
+        const colour = getComputedStyle(element).backgroundColor;
+        if (!/^(transparent|rgba\\(.*, 0\\))$/.test(colour)) return colour;
+    }
 """
 # Whether nothing is cut off at the right.
 FITS = "return document.documentElement.scrollWidth <= window.innerWidth"
@@ -100,10 +112,17 @@ def setUpModule():
     superset.provision()
 
 
+def channels(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue of a colour such as `#1a9a6c`."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return red, green, blue
+
+
 class Visit(unittest.TestCase):
     """A look at the page. Nothing on it may fail or come from elsewhere."""
 
     page: ClassVar[str] = FIRST_PAGE
+    theme: ClassVar[str] = "light"
     # The table of one row at the top.
     summary: ClassVar[str] = "Summary"
     browser: ClassVar[Browser]
@@ -111,6 +130,7 @@ class Visit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.browser = cls.enterClassContext(Browser(superset.url, superset.password.read_text().strip()))
+        cls.browser.choose_theme("dark" if cls.theme == "dark" else "default")
         cls.browser.open(cls.page)
 
     def tearDown(self):
@@ -128,7 +148,7 @@ class Visit(unittest.TestCase):
 
     def colours(self, chart: str) -> set[str]:
         """Those of the one picture of a chart, by its title."""
-        (picture,) = self.browser.driver.execute_script(COLOURS, CHART.format(chart))
+        (picture,) = self.browser.driver.execute_script(COLOURS, CHART.format(chart), OPAQUE)
         return set(picture)
 
     def tooltip(self, chart: str, share: float) -> list[str]:
@@ -160,6 +180,8 @@ class Visit(unittest.TestCase):
         picture = Path(wanted or folder / "page.png")
         if self.page != FIRST_PAGE:
             picture = picture.with_stem(f"{picture.stem}-{self.page}")
+        if self.theme != "light":
+            picture = picture.with_stem(f"{picture.stem}-{self.theme}")
         self.browser.save(picture)
         header = picture.read_bytes()[:24]
         self.assertEqual(b"\x89PNG", header[:4])
@@ -175,20 +197,39 @@ class Visit(unittest.TestCase):
         What is known has to be found too, so that the list stays short.
         """
         self.addCleanup(self.browser.resize, WIDTH)
+        known = accessibility.KNOWN + (accessibility.KNOWN_IN_THE_DARK if self.theme == "dark" else ())
         seen = set()
         for width in accessibility.WIDTHS:
             self.browser.resize(width)
             self.browser.wait(f"the page to fit into {width} pixels", lambda: self.browser.driver.execute_script(FITS))
-            found = accessibility.violations(self.browser, axe)
+            found = accessibility.violations(self.browser, axe, known)
             if any(violation.known < 0 for violation in found):
                 # Perhaps of a chart that was being refreshed.
                 self.browser.settle()
-                found = accessibility.violations(self.browser, axe)
+                found = accessibility.violations(self.browser, axe, known)
             new = [str(violation) for violation in found if violation.known < 0]
             self.assertEqual([], new, f"{width} pixels wide:\n" + "\n".join(new))
             seen |= {violation.known for violation in found}
-        gone = [entry for number, entry in enumerate(accessibility.KNOWN) if number not in seen]
+        gone = [entry for number, entry in enumerate(known) if number not in seen]
         self.assertEqual([], gone, "no longer there: remove it from KNOWN")
+
+    def assert_the_theme_is_that_which_was_chosen(self) -> None:
+        """What is known of the colours of charts is known of these backgrounds."""
+        scheme = self.browser.driver.execute_script("return getComputedStyle(document.documentElement).colorScheme")
+        self.assertEqual(self.theme, scheme)
+        behind = self.browser.driver.execute_script(BACKGROUND, f"{HOLDERS} canvas")
+        red, green, blue = map(int, re.findall(r"\d+", behind)[:3])
+        self.assertEqual(colours.BACKGROUNDS[self.theme], f"#{red:02x}{green:02x}{blue:02x}")
+
+    def assert_the_text_of_charts_can_be_read(self) -> None:
+        """Text on a canvas, which axe does not see: some of each picture has the contrast that text needs."""
+        background, own = colours.BACKGROUNDS[self.theme], {*colours.LABELS.values(), *colours.SERIES}
+        # The edges of letters are not opaque.
+        pictures = self.browser.driver.execute_script(COLOURS, HOLDERS, OPAQUE / 2)
+        self.assertTrue(pictures)
+        for picture in pictures:
+            best = max(contrast(colour, background) for colour in {*picture} - own)
+            self.assertGreaterEqual(best, 4.5, picture[:20])
 
     def figures(self) -> list[str]:
         """Those of the table at the top; none while it is being drawn."""
@@ -246,13 +287,14 @@ class Opening(Visit):
         self.assertEqual(("78 of 5 min", "6 Mar 2026 14:30", "6 Mar 2026 21:00"), (bars, first, until))
 
     def test_draws_the_close_its_range_and_the_news(self):
-        colours = self.colours("Price and news")
+        drawn = self.colours("Price and news")
         # Close, positive, neutral and negative news.
-        self.assertLessEqual({"#22577a", "#1a9a6c", "#8b95a1", "#d64550"}, colours)
+        self.assertLessEqual({colours.BLUE, colours.POSITIVE, colours.NEUTRAL, colours.NEGATIVE}, drawn)
         # The range is a band through which the lines behind it show.
         faint = self.browser.driver.execute_script(FAINT, CHART.format("Price and news"))
         self.assertGreater(faint, 5_000)
-        self.assertLessEqual({"#8b95a1", "#1a9a6c", "#d64550"}, self.colours("Volume, and the scores of the articles"))
+        marks = {colours.POSITIVE, colours.NEUTRAL, colours.NEGATIVE}
+        self.assertLessEqual(marks, self.colours("Volume, and the scores of the articles"))
 
     def test_the_tooltip_has_prices(self):
         moment, close = self.tooltip("Price and news", 0.5)[:2]
@@ -265,10 +307,14 @@ class Opening(Visit):
         low, high = min(bar["low"] for bar in five), max(bar["high"] for bar in five)
         self.assertEqual(f"Close\t{five[-1]['close']:,.9g} ({low:,.9g}, {high:,.9g})", close)
 
+    def test_the_theme_is_light_and_what_is_drawn_can_be_read(self):
+        self.assert_the_theme_is_that_which_was_chosen()
+        self.assert_the_text_of_charts_can_be_read()
+
     def test_draws_the_other_charts(self):
-        self.assertLessEqual({"#1a9a6c", "#d64550"}, self.colours("Companies by number of articles"))
-        self.assertIn("#22577a", self.colours("Sentiment over time"))
-        self.assertLessEqual({"#5b95bd", "#22577a"}, self.colours("Information coefficient by horizon"))
+        self.assertLessEqual({colours.POSITIVE, colours.NEGATIVE}, self.colours("Companies by number of articles"))
+        self.assertIn(colours.BLUE, self.colours("Sentiment over time"))
+        self.assertLessEqual({colours.LIGHT_BLUE, colours.BLUE}, self.colours("Information coefficient by horizon"))
 
     def test_lists_what_the_price_did_next(self):
         rows = self.rows("News and what the price did next")
@@ -356,7 +402,7 @@ class Impact(Visit):
 
     def test_draws_mean_outcomes_and_scores(self):
         reactions = self.colours("Mean outcome after the news, in basis points")
-        self.assertLessEqual({"#1a9a6c", "#8b95a1", "#d64550"}, reactions)
+        self.assertLessEqual({colours.POSITIVE, colours.NEUTRAL, colours.NEGATIVE}, reactions)
         self.assertGreater(len(self.colours("Score and outcome at 15 minutes")), 3)
 
     def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
@@ -387,7 +433,11 @@ class Market(Visit):
 
     def test_draws_prices_and_indicators(self):
         self.assertGreater(len(self.colours("Prices against the first one shown")), len(seed.COMPANIES))
-        self.assertLessEqual({"#22577a", "#5b95bd", "#c07f1d"}, self.colours("Price and indicators of one company"))
+        indicators = self.colours("Price and indicators of one company")
+        self.assertLessEqual({colours.BLUE, colours.LIGHT_BLUE, colours.OCHRE}, indicators)
+        # Companies are not known in advance: their colours are those of the scheme.
+        drawn = self.colours("Prices against the first one shown") & {*colours.SERIES}
+        self.assertGreaterEqual(len(drawn), len(seed.COMPANIES) - 1, "a line may be hidden by another")
 
     def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
         self.assert_anyone_can_use_it()
@@ -396,11 +446,47 @@ class Market(Visit):
         self.save_picture(least_height=1400)
 
 
-class Changes(Visit):
-    """What happens on the page when something is chosen, or arrives."""
+class InTheDark(Visit):
+    """The first page in Superset's dark theme, which a user chooses, or has because the system is dark."""
+
+    theme = "dark"
+
+    def test_the_theme_is_dark_and_what_is_drawn_can_be_read(self):
+        self.assert_the_theme_is_that_which_was_chosen()
+        self.assert_the_text_of_charts_can_be_read()
+
+    def test_charts_have_the_colours_that_stand_out_in_both_themes(self):
+        marks = {colours.BLUE, colours.POSITIVE, colours.NEUTRAL, colours.NEGATIVE}
+        self.assertLessEqual(marks, self.colours("Price and news"))
+        self.assertLessEqual({colours.LIGHT_BLUE, colours.BLUE}, self.colours("Information coefficient by horizon"))
+
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
+
+    def test_picture(self):
+        self.save_picture(least_height=1800)
+
+
+class ImpactInTheDark(Visit):
+    page = "impact"
+    theme = "dark"
+
+    def test_the_theme_is_dark_and_what_is_drawn_can_be_read(self):
+        self.assert_the_theme_is_that_which_was_chosen()
+        self.assert_the_text_of_charts_can_be_read()
+
+    def test_anyone_can_use_it_on_a_laptop_and_on_a_desktop(self):
+        self.assert_anyone_can_use_it()
+
+    def test_picture(self):
+        self.save_picture(least_height=1500)
+
+
+class Choices(Visit):
+    """A page on which something is chosen. Each test begins with the page as it opens."""
 
     def setUp(self):
-        self.browser.open(FIRST_PAGE)
+        self.browser.open(self.page)
 
     def choose(self, name: str, value: str, typed: bool = False) -> None:
         self.browser.all(f"[data-test='NATIVE_FILTER-{name}'] .ant-select-selector")[0].click()
@@ -423,6 +509,39 @@ class Changes(Visit):
         )
         time.sleep(1)
         self.browser.settle()
+
+
+class ImpactChoices(Choices):
+    page = "impact"
+
+    def test_a_search_reaches_every_chart(self):
+        words = "raises its full-year outlook"
+        stories = [row for row in seed.rows()["impact"] if words in row["title"] and row["status"] == "final"]
+        scored = [row for row in stories if row.get("score") is not None]
+        symbols = {row["symbol"] for row in scored}
+        self.assertTrue(0 < len(symbols) < len(seed.COMPANIES))
+        self.choose("search", words, typed=True)
+        moved = [row for row in stories if row.get("ret_5m") is not None]
+        self.browser.wait(
+            "the moves after these articles", lambda: len(self.rows("The largest moves after news")) == len(moved)
+        )
+        self.browser.settle()
+        self.assertTrue(all(words in row[4] for row in self.rows("The largest moves after news")))
+        self.assertEqual(symbols, {row[0] for row in self.rows("By company")})
+        (by_source,) = [row for row in self.rows("By session, source and class") if row[0] == "source"]
+        self.assertEqual(str(len(scored)), by_source[2])
+        horizons = {row[0]: row[5] for row in self.rows("Did the news move the price?")}
+        self.assertEqual(str(sum(row.get("ret_5m") is not None for row in scored)), horizons["5 min"])
+
+    def test_a_session_can_be_chosen(self):
+        before = self.rows("By company")
+        self.choose("session", "session")
+        # All rows of the seed are of this one.
+        self.assertEqual(before, self.rows("By company"))
+
+
+class Changes(Choices):
+    """What happens on the page when something is chosen, or arrives."""
 
     def wait_for_articles(self, count: int) -> None:
         """Waits until this is the number of articles and all charts are drawn; a busy machine needs a while."""
@@ -508,7 +627,7 @@ class Changes(Visit):
             s for s in seed.rows()["mentions"] if s["symbol"] == "CYGN" and s["published_at"] > "2026-03-06 15"
         )
         bars = [bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN"]
-        marks = {"positive": (0.8, (0x1A, 0x9A, 0x6C)), "negative": (-0.8, (0xD6, 0x45, 0x50))}
+        marks = {"positive": (0.8, channels(colours.POSITIVE)), "negative": (-0.8, channels(colours.NEGATIVE))}
         wide_below = {}
         for label, (score, colour) in marks.items():
             # A run that has no other article.

@@ -200,6 +200,26 @@ class Compose(unittest.TestCase):
                 thread.join()
             self.assertEqual(expected, code, status)
 
+    def test_whatever_reads_clickhouse_is_given_every_setting_of_retention_and_of_cold_storage(self):
+        defaults = {
+            f"TAPEWIRE_CLICKHOUSE_{section.upper()}_{setting.upper()}": value
+            for section in ("retention", "cold")
+            for setting, value in defaults_of(f"clickhouse.{section}").items()
+        }
+        self.assertEqual(9, len(defaults))
+        chosen = {variable: f"{variable.lower()} of mine" for variable in defaults}
+        for given, wanted in (({}, defaults), (chosen, chosen)):
+            services = read(COMPOSE_PROFILES="cpu,gpu", **given)["services"]
+            environments = {name: service.get("environment") or {} for name, service in services.items()}
+            readers = {
+                name: environment
+                for name, environment in environments.items()
+                if environment.get("TAPEWIRE_CLICKHOUSE_USER")
+            }
+            self.assertEqual({"migrate", "indicators", "join", "alerts"}, set(readers))
+            for name, environment in readers.items():
+                self.assertEqual(wanted, {variable: environment.get(variable) for variable in defaults}, name)
+
     def test_prometheus_and_every_role_have_the_same_token(self):
         services = read(COMPOSE_PROFILES="cpu,gpu,monitoring")["services"]
         configuration = (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text()
@@ -316,6 +336,15 @@ def found(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     assert match is not None, pattern
     return match.group(1)
+
+
+def defaults_of(section: str) -> dict[str, str]:
+    """The settings of a section with their defaults, by tapewire.example.toml; empty texts where a setting has none."""
+    text = found(
+        rf"(?ms)^\[{re.escape(section)}\]\n(.*?)(?:^\[|\Z)", (REPOSITORY / "tapewire.example.toml").read_text()
+    )
+    lines = re.findall(r'^(# )?(\w+) = "(.*)"$', text, re.MULTILINE)
+    return {setting: "" if is_example else value for is_example, setting, value in lines}
 
 
 class Versions(unittest.TestCase):

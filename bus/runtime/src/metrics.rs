@@ -230,7 +230,7 @@ pub const METRICS: &[Metric] = &[
         name: "tapewire_role_active",
         kind: Kind::Gauge,
         labels: &["role"],
-        help: "1 if this process has the role news or prices, 0 if it stands by",
+        help: "1 if this process has the role news, prices or alerts, 0 if it stands by",
     },
     Metric {
         name: "tapewire_rows_written_total",

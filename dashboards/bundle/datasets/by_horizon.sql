@@ -1,15 +1,11 @@
 WITH
     ics AS (
         SELECT *
-        FROM information_coefficient(
-            runs = {{ list('run') }}, symbols = {{ list('symbol') }}, since = {{ since() }}, until = {{ until() }}
-        )
+        FROM filtered_information_coefficient({{ arguments() }})
     ),
     means AS (
         SELECT *
-        FROM mean_outcome(
-            runs = {{ list('run') }}, symbols = {{ list('symbol') }}, since = {{ since() }}, until = {{ until() }}
-        )
+        FROM filtered_mean_outcome({{ arguments() }})
     ),
     (SELECT if(countIf(outcome = 'abnormal return') > 0, 'abnormal return', 'return') FROM ics) AS studied,
     tests AS (

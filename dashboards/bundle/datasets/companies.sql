@@ -4,7 +4,7 @@ SELECT
     count() AS mentions,
     {{ in_direction() }}
 FROM report
-WHERE {{ chosen('run') }} AND {{ within('report.published_at', 'published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
+WHERE {{ joined() }} AND entry_at IS NOT NULL AND score IS NOT NULL
 GROUP BY symbol
 ORDER BY mentions DESC
 LIMIT 200

@@ -6,7 +6,7 @@ SELECT
     {{ in_direction() }}
 FROM report
 ARRAY JOIN [('session', toString(phase)), ('source', toString(provider)), ('class', toString(label))] AS of_kind
-WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('report.published_at', 'published_at') }} AND entry_at IS NOT NULL AND score IS NOT NULL
+WHERE {{ joined() }} AND {{ chosen('symbol') }} AND entry_at IS NOT NULL AND score IS NOT NULL
 GROUP BY kind, part
 ORDER BY mentions DESC
 LIMIT 200

@@ -13,6 +13,4 @@ SELECT
     high,
     days,
     published_at
-FROM information_coefficient(
-    runs = {{ list('run') }}, symbols = {{ list('symbol') }}, since = {{ since() }}, until = {{ until() }}
-)
+FROM filtered_information_coefficient({{ arguments() }})

@@ -14,7 +14,7 @@ SELECT
         if(flag_adjusted, 'adjusted', ''), if(flag_possible_split, 'possible split', ''), if(flag_late, 'late', '')
     ]), ', ') AS notes
 FROM report
-WHERE {{ chosen('run') }} AND {{ chosen('symbol') }} AND {{ within('published_at') }}
+WHERE {{ joined() }} AND {{ chosen('symbol') }}
   AND coalesce(ar_60m, ret_60m, ar_15m, ret_15m, ar_5m, ret_5m) IS NOT NULL
 ORDER BY size DESC
 LIMIT 100

@@ -1,9 +1,7 @@
 WITH
     means AS (
         SELECT *
-        FROM mean_outcome(
-            runs = {{ list('run') }}, symbols = {{ list('symbol') }}, since = {{ since() }}, until = {{ until() }}
-        )
+        FROM filtered_mean_outcome({{ arguments() }})
     ),
     (SELECT if(countIf(outcome = 'abnormal return') > 0, 'abnormal return', 'return') FROM means) AS studied
 SELECT

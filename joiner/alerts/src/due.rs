@@ -152,15 +152,17 @@ impl SentAlerts {
                 *known = alert;
             }
         }
-        let is_due = |alert: &&&Alert| {
-            let key = (target.to_owned(), alert.kind.as_str().to_owned(), alert.subject.clone());
-            self.0.get(&key).is_none_or(|&LatestSent { at, sent_at }| {
-                // The alert of a source that is still stale is sent again.
-                let is_new = alert.at > at || alert.kind == Kind::StaleSource;
-                is_new && now.duration_since(sent_at) >= quiet
-            })
-        };
-        latest.values().filter(is_due).map(|&alert| alert.clone()).collect()
+        latest.values().filter(|alert| self.is_due(alert, target, now, quiet)).map(|&alert| alert.clone()).collect()
+    }
+
+    /// Whether an alert is to be sent to a target now, as [`SentAlerts::due`] has it.
+    pub(crate) fn is_due(&self, alert: &Alert, target: &str, now: Timestamp, quiet: SignedDuration) -> bool {
+        let key = (target.to_owned(), alert.kind.as_str().to_owned(), alert.subject.clone());
+        self.0.get(&key).is_none_or(|&LatestSent { at, sent_at }| {
+            // The alert of a source that is still stale is sent again.
+            let is_new = alert.at > at || alert.kind == Kind::StaleSource;
+            is_new && now.duration_since(sent_at) >= quiet
+        })
     }
 }
 

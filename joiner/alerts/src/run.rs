@@ -2,14 +2,14 @@
 
 use crate::due::{Alert, SentAlerts};
 use crate::target::{DeliveryError, Target};
+use crate::watched::{Source, WatchedSources};
 use crate::{AlertError, AlertsConfig};
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
-use tapewire_store::alerts::{anomalies, sent_alerts, shocks};
-use tapewire_store::sources::{SourceKind, source_progress};
+use tapewire_store::alerts::{AlertRow, anomalies, sent_alerts, shocks};
+use tapewire_store::sources::source_progress;
 use tapewire_store::{ClickHouseConfig, Writer};
 
 /// Name of the role, for readiness.
@@ -23,47 +23,47 @@ const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The longest bar.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// Nothing is sent unless the table was asked within this time what has been sent. It is shorter than the time after which
+/// another process takes over from one that stands still, so a process that was paused learns what the other has sent.
+const READ_WITHIN: Duration = Duration::from_secs(3);
 
-/// The sources that have to make progress: not those that stand by for others.
-pub type Watched = Vec<(SourceKind, String)>;
-
-/// Sends alerts until shutdown. `watched` says which sources have to make progress now; it is asked before each check.
+/// Sends alerts until shutdown, at which it finishes the message that it is sending. The caller keeps `watched` up to
+/// date. Two processes that work side by side for a moment send nothing twice, except what both send in the same instant.
 ///
 /// # Errors
 /// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.
 pub fn run<'a>(
     config: &'a AlertsConfig,
     clickhouse: &'a ClickHouseConfig,
-    watched: impl Fn() -> Watched + Send + Sync + 'a,
+    watched: WatchedSources,
     clock: Clock,
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> BoxFuture<'a, Result<(), AlertError>> {
     Box::pin(async move {
-        let mut alerts = Alerts::new(config, clickhouse, clock.clone(), shutdown.clone())?;
-        let working = async {
-            readiness.waiting(STAGE, "the first check of the tables is not complete");
-            let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-            let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
-            loop {
-                alerts.watch(watched());
-                match alerts.run_once().await {
-                    Ok(_) => {
-                        backoff.reset();
-                        readiness.ready(STAGE);
-                        tokio::time::sleep(in_wall_time(config.every)).await;
-                    }
-                    Err(error) if error.is_retryable() => {
-                        let (wait, error) = (in_wall_time(backoff.next_wait()), chain(&error));
-                        tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
-                        readiness.waiting(STAGE, &error);
-                        tokio::time::sleep(wait).await;
-                    }
-                    Err(error) => return Err(error),
+        let mut alerts = Alerts::new(config, clickhouse, watched, clock.clone(), shutdown.clone())?;
+        readiness.waiting(STAGE, "the first check of the tables is not complete");
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let in_wall_time = |wait: Duration| clock.wall_time_of(wait).max(SHORTEST_WAIT);
+        loop {
+            let wait = match alerts.run_once().await {
+                Ok(_) => {
+                    backoff.reset();
+                    readiness.ready(STAGE);
+                    in_wall_time(config.every)
                 }
+                Err(error) if error.is_retryable() => {
+                    let (wait, error) = (in_wall_time(backoff.next_wait()), chain(&error));
+                    tracing::warn!(error, wait_s = wait.as_secs_f64(), "could not look for alerts; trying again");
+                    readiness.waiting(STAGE, &error);
+                    wait
+                }
+                Err(error) => return Err(error),
+            };
+            if shutdown.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Ok(());
             }
-        };
-        shutdown.run_until_cancelled(working).await.unwrap_or(Ok(()))
+        }
     })
 }
 
@@ -71,13 +71,14 @@ pub fn run<'a>(
 pub struct Alerts {
     config: AlertsConfig,
     clickhouse: ClickHouseConfig,
-    /// The watched sources, each with the time since which it has been watched.
-    watched: BTreeMap<(SourceKind, String), Timestamp>,
+    watched: WatchedSources,
     clock: Clock,
     writer: Writer,
     targets: Vec<Target>,
-    /// `None` until the table has been read.
-    sent: Option<SentAlerts>,
+    sent: SentAlerts,
+    /// When the table was last asked what was sent.
+    read_at: Option<Instant>,
+    shutdown: Shutdown,
 }
 
 impl Alerts {
@@ -88,6 +89,7 @@ impl Alerts {
     pub fn new(
         config: &AlertsConfig,
         clickhouse: &ClickHouseConfig,
+        watched: WatchedSources,
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, AlertError> {
@@ -102,80 +104,103 @@ impl Alerts {
         Ok(Self {
             config: config.clone(),
             clickhouse: clickhouse.clone(),
-            watched: BTreeMap::new(),
+            watched,
             clock,
-            writer: Writer::new(clickhouse, shutdown),
+            writer: Writer::new(clickhouse, shutdown.clone()),
             targets,
-            sent: None,
+            sent: SentAlerts::default(),
+            read_at: None,
+            shutdown,
         })
-    }
-
-    /// The sources that have to make progress from now on. One that was not among them has [`AlertsConfig::stale_after`]
-    /// from now to do so.
-    pub fn watch(&mut self, sources: Watched) {
-        let (now, former) = (self.clock.now(), std::mem::take(&mut self.watched));
-        let since = |source: &_| former.get(source).copied().unwrap_or(now);
-        self.watched =
-            sources.into_iter().map(|source| (since(&source), source)).map(|(at, source)| (source, at)).collect();
     }
 
     /// Checks the tables once, and sends what is due. Returns how many messages were sent, the table's among them. What a
     /// target did not accept is sent by a later call, if it is found again then and is the latest of its kind and subject.
+    /// At shutdown nothing more is sent, and what was sent is still written to the table.
     ///
     /// # Errors
     /// [`AlertError::Store`].
     pub async fn run_once(&mut self) -> Result<usize, AlertError> {
-        let now = self.clock.now();
-        let quiet = SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX);
-        let candidates = self.candidates(now).await?;
-        if self.sent.is_none() {
-            self.sent = Some(self.already_sent(now, quiet).await?);
+        let (now, shutdown) = (self.clock.now(), self.shutdown.clone());
+        let Some(found) = shutdown.run_until_cancelled(self.candidates(now)).await else { return Ok(0) };
+        let found = found?;
+        let mut rows = Vec::new();
+        for alert in self.sent.due(&found, TABLE, now, self.quiet()) {
+            if self.is_still_due(&alert, TABLE, now).await? {
+                rows.push(alert.row(TABLE, self.clock.now()));
+            }
         }
-        let known = self.sent.as_mut().expect("it was read just now");
-        let mut rows: Vec<_> =
-            known.due(&candidates, TABLE, now, quiet).iter().map(|alert| alert.row(TABLE, self.clock.now())).collect();
-        for target in &self.targets {
-            for alert in known.due(&candidates, target.name, now, quiet) {
-                match target.post(&alert).await {
-                    Ok(()) => rows.push(alert.row(target.name, self.clock.now())),
-                    Err(DeliveryError { reason, is_rejected_alert }) => {
-                        metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
-                        // Without its text, which may have a headline in it.
-                        let (webhook, kind, subject) = (target.name, alert.kind.as_str(), &alert.subject);
-                        tracing::warn!(
-                            webhook,
-                            kind,
-                            subject,
-                            error = reason,
-                            "a webhook did not accept an alert; it is in the table `alerts`, and is sent again while it is due. \
-                             If this goes on, check the webhook's address"
-                        );
-                        if !is_rejected_alert {
-                            break;
-                        }
+        self.remember(&rows).await?;
+        let mut messages = rows.len();
+        for target in self.targets.clone() {
+            messages += self.send(&target, &found, now).await?;
+        }
+        Ok(messages)
+    }
+
+    /// Sends to a target what is due there. Returns how much it took.
+    async fn send(&mut self, target: &Target, found: &[Alert], now: Timestamp) -> Result<usize, AlertError> {
+        let mut messages = 0;
+        for alert in self.sent.due(found, target.name, now, self.quiet()) {
+            if !self.is_still_due(&alert, target.name, now).await? {
+                continue;
+            }
+            match target.post(&alert).await {
+                // At once, because after a kill what is not in the table is sent again.
+                Ok(()) => {
+                    self.remember(&[alert.row(target.name, self.clock.now())]).await?;
+                    messages += 1;
+                }
+                Err(error) => {
+                    report(target, &alert, &error);
+                    if !error.is_rejected_alert {
+                        break;
                     }
                 }
             }
         }
-        for row in &rows {
+        Ok(messages)
+    }
+
+    /// Whether an alert is due also by what another process may have written to the table. At shutdown none is.
+    async fn is_still_due(&mut self, alert: &Alert, target: &str, now: Timestamp) -> Result<bool, AlertError> {
+        let shutdown = self.shutdown.clone();
+        if shutdown.is_cancelled() {
+            return Ok(false);
+        }
+        if self.read_at.is_none_or(|at| at.elapsed() > READ_WITHIN) {
+            // Before the answer, which is no newer than the question.
+            let asked_at = Instant::now();
+            match shutdown.run_until_cancelled(self.already_sent(now)).await {
+                None => return Ok(false),
+                Some(rows) => rows?.iter().for_each(|row| self.sent.note(row)),
+            }
+            self.read_at = Some(asked_at);
+        }
+        Ok(self.sent.is_due(alert, target, now, self.quiet()))
+    }
+
+    /// Notes what was sent, also in the table.
+    async fn remember(&mut self, rows: &[AlertRow]) -> Result<(), AlertError> {
+        for row in rows {
             let (kind, target) = (row.kind.clone(), row.target.clone());
             metrics::counter!("tapewire_alerts_total", "kind" => kind, "target" => target).increment(1);
-            known.note(row);
+            self.sent.note(row);
         }
         // Noted before the table has them: if it does not take them, this process still knows what it has sent.
-        if !rows.is_empty() {
-            self.writer.insert("alerts", &rows).await?;
-        }
-        Ok(rows.len())
+        Ok(self.writer.insert("alerts", rows).await?)
+    }
+
+    /// [`AlertsConfig::quiet`].
+    fn quiet(&self) -> SignedDuration {
+        SignedDuration::try_from(self.config.quiet).unwrap_or(SignedDuration::MAX)
     }
 
     /// What was sent, according to the table, within the time in which the same alert could be found again.
-    async fn already_sent(&self, now: Timestamp, quiet: SignedDuration) -> Result<SentAlerts, AlertError> {
+    async fn already_sent(&self, now: Timestamp) -> Result<Vec<AlertRow>, AlertError> {
         let window = SignedDuration::try_from(self.config.shock_window).unwrap_or(SignedDuration::MAX);
-        let since = now.saturating_sub(quiet.max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
-        let mut known = SentAlerts::default();
-        sent_alerts(&self.clickhouse, since).await?.iter().for_each(|row| known.note(row));
-        Ok(known)
+        let since = now.saturating_sub(self.quiet().max(window).max(ANOMALIES_WITHIN + DAY)).unwrap_or(Timestamp::MIN);
+        Ok(sent_alerts(&self.clickhouse, since).await?)
     }
 
     /// What may be worth an alert now.
@@ -201,14 +226,29 @@ impl Alerts {
     async fn stale(&self, now: Timestamp) -> Result<Vec<Alert>, AlertError> {
         let stale_after = SignedDuration::try_from(self.config.stale_after).unwrap_or(SignedDuration::MAX);
         let rows = source_progress(&self.clickhouse).await?;
-        let alert = |((kind, source), &from): (&(SourceKind, String), &Timestamp)| {
-            let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == *source);
+        let alert = |((kind, source), from): (Source, Timestamp)| {
+            let row = rows.iter().find(|row| row.kind == kind.as_str() && row.source == source);
             let watermark = row.and_then(|row| Timestamp::from_microsecond(row.watermark).ok());
             // Time before it was watched does not count: a source has `stale_after` from then to catch up.
             let since = watermark.map_or(from, |at| at.max(from));
             let is_stale = now.duration_since(since) >= stale_after;
-            is_stale.then(|| Alert::stale(*kind, source, watermark, from, now))
+            is_stale.then(|| Alert::stale(kind, &source, watermark, from, now))
         };
-        Ok(self.watched.iter().filter_map(alert).collect())
+        Ok(self.watched.list().into_iter().filter_map(alert).collect())
     }
+}
+
+/// Says that a target did not take an alert.
+fn report(target: &Target, alert: &Alert, refusal: &DeliveryError) {
+    metrics::counter!("tapewire_alert_failures_total", "target" => target.name).increment(1);
+    // Without its text, which may have a headline in it.
+    let (webhook, kind, subject, error) = (target.name, alert.kind.as_str(), &alert.subject, &refusal.reason);
+    tracing::warn!(
+        webhook,
+        kind,
+        subject,
+        error,
+        "a webhook did not accept an alert; it is in the table `alerts`, and is sent again while it is due. \
+         If this goes on, check the webhook's address"
+    );
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// The longest that a target may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A webhook.
+/// A webhook. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) name: &'static str,
     url: Url,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tapewire_alerts::{AlertError, Alerts, AlertsConfig};
+use tapewire_alerts::{AlertError, Alerts, AlertsConfig, WatchedSources};
 use tapewire_core::{Probabilities, Run, Sentiment, Watermark};
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_store::alerts::sent_alerts;
@@ -26,11 +26,12 @@ use tracing::{Dispatch, Event, Metadata, Subscriber};
 const NOW: &str = "2025-06-04T15:00:00Z";
 
 /// A server that keeps what is posted to it, by the path's name, and refuses everything while `refuses`. To the path
-/// `picky` it refuses anomalies, always.
+/// `picky` it refuses anomalies, always. Each answer takes it this long.
 #[derive(Clone, Default)]
 struct Receiver {
     taken: Arc<Mutex<Vec<(String, Value)>>>,
     refuses: Arc<Mutex<bool>>,
+    answers_after: Duration,
 }
 
 impl Receiver {
@@ -47,6 +48,7 @@ impl Receiver {
                 return StatusCode::BAD_REQUEST;
             }
             receiver.taken.lock().unwrap().push((name, body));
+            tokio::time::sleep(receiver.answers_after).await;
             StatusCode::NO_CONTENT
         }
         let app = Router::new().route("/{name}", post(take)).with_state(self.clone());
@@ -169,18 +171,26 @@ async fn write_sources(writer: &Writer) {
     writer.insert("source_progress", &rows).await.unwrap();
 }
 
-fn alerts(config: &ClickHouseConfig, address: &str) -> Alerts {
-    let settings = AlertsConfig {
+fn settings(address: &str) -> AlertsConfig {
+    AlertsConfig {
         // A source is stale if it did not move since the process started.
         stale_after: Duration::from_micros(1),
         webhook_url: Some(format!("{address}/webhook")),
         slack_url: Some(format!("{address}/slack")),
         ..AlertsConfig::default()
-    };
-    let watched = vec![(SourceKind::News, "wire".to_owned()), (SourceKind::Prices, "feed".to_owned())];
-    let mut alerts = Alerts::new(&settings, config, Clock::accelerated(now(), 1.0), Shutdown::new()).unwrap();
-    alerts.watch(watched);
-    alerts
+    }
+}
+
+/// The sources of [`write_sources`].
+fn watched() -> WatchedSources {
+    let watched = WatchedSources::default();
+    watched.watch([(SourceKind::News, "wire".to_owned()), (SourceKind::Prices, "feed".to_owned())], now());
+    watched
+}
+
+fn alerts(config: &ClickHouseConfig, address: &str) -> Alerts {
+    let clock = Clock::accelerated(now(), 1.0);
+    Alerts::new(&settings(address), config, watched(), clock, Shutdown::new()).unwrap()
 }
 
 /// A database with an anomaly, a sentiment shock and a stale source.
@@ -241,6 +251,48 @@ async fn each_kind_of_alert_reaches_every_target_once_also_after_a_refusal_and_a
 }
 
 #[tokio::test]
+async fn what_another_process_has_sent_is_not_sent_again() {
+    let Some(config) = clickhouse("alerts_two") else { return };
+    migrate(&config).await.unwrap();
+    let receiver = Receiver::default();
+    let address = receiver.start().await;
+    let writer = Writer::new(&config, Shutdown::new());
+    let mut paused = alerts(&config, &address);
+    write_sources(&writer).await;
+    assert_eq!(paused.run_once().await.unwrap(), 3, "the stale source; then it stands still");
+    write_mentions(&writer).await;
+    write_bars(&config).await;
+    assert_eq!(alerts(&config, &address).run_once().await.unwrap(), 6, "the anomaly and the shock");
+    // Longer than it may rely on what it has read.
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    assert_eq!(paused.run_once().await.unwrap(), 0);
+    assert_eq!(receiver.take().len(), 6);
+    drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_being_sent_at_shutdown_is_in_the_table_and_nothing_more_is_sent() {
+    let Some(config) = filled("alerts_shutdown").await else { return };
+    let receiver = Receiver { answers_after: Duration::from_millis(500), ..Receiver::default() };
+    let settings = settings(&receiver.start().await);
+    let (clock, shutdown) = (Clock::accelerated(now(), 1.0), Shutdown::new());
+    let running = tapewire_alerts::run(&settings, &config, watched(), clock, Readiness::default(), shutdown.clone());
+    let stopping = async {
+        while receiver.taken.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        shutdown.cancel();
+    };
+    tokio::join!(running, stopping).0.unwrap();
+    let rows = sent_alerts(&config, now() - SignedDuration::from_hours(1)).await.unwrap();
+    let taken = receiver.take();
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    let written: Vec<&str> = rows.iter().filter(|row| row.target == taken[0].0).map(|row| row.kind.as_str()).collect();
+    assert_eq!(written, [taken[0].1["kind"].as_str().unwrap()]);
+    drop_database(&config).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_source_is_watched_from_when_it_is_followed_until_it_is_not() {
     let Some(config) = clickhouse("alerts_watched") else { return };
     migrate(&config).await.unwrap();
@@ -248,11 +300,12 @@ async fn a_source_is_watched_from_when_it_is_followed_until_it_is_not() {
     let settings = AlertsConfig { stale_after, ..AlertsConfig::default() };
     // An hour of this clock is a second.
     let clock = Clock::accelerated(now(), 3600.0);
-    let mut alerts = Alerts::new(&settings, &config, clock, Shutdown::new()).unwrap();
+    let watched = WatchedSources::default();
+    let mut alerts = Alerts::new(&settings, &config, watched.clone(), clock.clone(), Shutdown::new()).unwrap();
     let source = |name: &str| (SourceKind::News, name.to_owned());
-    alerts.watch(vec![source("former")]);
+    watched.watch([source("former")], clock.now());
     tokio::time::sleep(Duration::from_secs(1)).await;
-    alerts.watch(vec![source("former"), source("later")]);
+    watched.watch([source("former"), source("later")], clock.now());
     alerts.run_once().await.unwrap();
     let subjects = async || {
         let rows = sent_alerts(&config, now() - SignedDuration::from_hours(1)).await.unwrap();
@@ -260,7 +313,7 @@ async fn a_source_is_watched_from_when_it_is_followed_until_it_is_not() {
     };
     assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned()]), "the other one has ten minutes");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    alerts.watch(vec![source("later")]);
+    watched.watch([source("later")], clock.now());
     alerts.run_once().await.unwrap();
     assert_eq!(subjects().await, BTreeSet::from(["news/former".to_owned(), "news/later".to_owned()]));
     drop_database(&config).await.unwrap();
@@ -310,7 +363,8 @@ async fn an_outage_is_asked_about_once_a_second_of_the_wall_at_most_however_fast
     let nowhere = ClickHouseConfig { url: "http://127.0.0.1:1".into(), ..ClickHouseConfig::default() };
     let (clock, shutdown) = (Clock::accelerated(now(), 10_000.0), Shutdown::new());
     let (settings, readiness) = (AlertsConfig::default(), Readiness::default());
-    let running = tapewire_alerts::run(&settings, &nowhere, Vec::new, clock, readiness, shutdown.clone());
+    let running =
+        tapewire_alerts::run(&settings, &nowhere, WatchedSources::default(), clock, readiness, shutdown.clone());
     let stopping = async {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         shutdown.cancel();
@@ -327,7 +381,8 @@ fn an_address_that_cannot_be_used_is_refused_and_never_printed() {
     for (url, expected) in [("hooks.example/secret", "relative URL"), ("ftp://hooks.example/secret", "ftp:")] {
         let settings = AlertsConfig { slack_url: Some(url.into()), ..AlertsConfig::default() };
         let clickhouse = ClickHouseConfig::default();
-        let refused = Alerts::new(&settings, &clickhouse, Clock::wall(), Shutdown::new());
+        let watched = WatchedSources::default();
+        let refused = Alerts::new(&settings, &clickhouse, watched, Clock::wall(), Shutdown::new());
         let error = refused.err().unwrap();
         assert!(matches!(error, AlertError::Address { .. }) && !error.is_retryable());
         let text = error.to_string();

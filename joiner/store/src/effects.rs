@@ -3,6 +3,10 @@
 //! `information_coefficient(runs = [], symbols = [], since = '1970-01-01', until = '2200-01-01')` filters rows before they are
 //! ranked; an empty list is no filter. `mean_outcome` has the same parameters.
 //!
+//! `filtered_information_coefficient` and `filtered_mean_outcome` have more, for the dashboard: `providers`, `phases`, and
+//! `tickers` and `patterns`, of which one is enough. A pattern is a regular expression of a headline or of a company's name.
+//! They are views of their own because a view's parameters have no defaults.
+//!
 //! Definitions are those of `tapewire study`: the jackknife's standard error over clusters, Student's distribution with one
 //! degree of freedom fewer than clusters, and neither for fewer than 30 pairs or 10 days. Two things differ. All mentions with
 //! a score and an outcome count, also repeated headlines and outcomes that overlap. And each day of entries is a cluster of
@@ -14,9 +18,19 @@
 //! of their means, 0; the p-value after one of them is moved so that the test's statistic is the one wanted.
 
 /// The statements that make the views.
-pub(crate) fn statements() -> [String; 2] {
-    [INFORMATION_COEFFICIENT, MEAN_OUTCOME]
-        .map(|view| view.replace("CHOSEN", CHOSEN).replace("STUDENT", STUDENT).replace("P_VALUE", P_VALUE))
+pub(crate) fn statements() -> [String; 4] {
+    let view = |prefix: &str, name: &str, body: &str, filters: &str| {
+        let body = body.replace("CHOSEN", CHOSEN).replace("FILTERS", filters);
+        let body = body.replace("STUDENT", STUDENT).replace("P_VALUE", P_VALUE);
+        format!("CREATE OR REPLACE VIEW {prefix}{name} AS\n{body}")
+    };
+    let [coefficient, mean] = [("information_coefficient", INFORMATION_COEFFICIENT), ("mean_outcome", MEAN_OUTCOME)];
+    [
+        view("", coefficient.0, coefficient.1, ""),
+        view("", mean.0, mean.1, ""),
+        view("filtered_", coefficient.0, coefficient.1, FILTERS),
+        view("filtered_", mean.0, mean.1, FILTERS),
+    ]
 }
 
 /// Scored mentions and what was reached at each horizon, of the runs, symbols and times that are asked for.
@@ -25,7 +39,21 @@ const CHOSEN: &str = "FROM impact_by_horizon
         WHERE (empty({runs:Array(String)}) OR has({runs:Array(String)}, run))
           AND (empty({symbols:Array(String)}) OR has({symbols:Array(String)}, symbol))
           AND published_at >= {since:DateTime64(6, 'UTC')} AND published_at < {until:DateTime64(6, 'UTC')}
-          AND score IS NOT NULL AND reached.2 IS NOT NULL AND entry_at IS NOT NULL";
+          AND score IS NOT NULL AND reached.2 IS NOT NULL AND entry_at IS NOT NULL FILTERS";
+
+/// What the views whose names begin with `filtered_` ask for besides. Wires send entities in titles.
+const FILTERS: &str = "
+          AND (empty({providers:Array(String)}) OR has({providers:Array(String)}, provider))
+          AND (empty({phases:Array(String)}) OR has({phases:Array(String)}, phase))
+          AND (
+              (empty({tickers:Array(String)}) AND empty({patterns:Array(String)}))
+              OR has({tickers:Array(String)}, symbol)
+              OR arrayExists(pattern -> match(decodeHTMLComponent(title), pattern), {patterns:Array(String)})
+              OR symbol IN (
+                  SELECT symbol FROM (SELECT symbol, argMax(name, valid_from) AS company FROM instruments FINAL GROUP BY symbol)
+                  WHERE arrayExists(pattern -> match(company, pattern), {patterns:Array(String)})
+              )
+          )";
 
 /// Two samples for `days` clusters, which of their values are of the second, and the quantile for an interval of 95 %.
 const STUDENT: &str = "intDiv(days - 1, 2) + 1 AS size_a, days + 1 - size_a AS size_b,
@@ -49,8 +77,7 @@ const P_VALUE: &str = "if(t IS NULL, NULL, arrayReduce(
 
 /// The rank information coefficient of each horizon and kind of return: Spearman's correlation of score and outcome, where
 /// equal values share the mean of their ranks. There is no standard error where one day alone determines the coefficient.
-const INFORMATION_COEFFICIENT: &str = r"CREATE OR REPLACE VIEW information_coefficient AS
-WITH
+const INFORMATION_COEFFICIENT: &str = r"WITH
     pairs AS (
         SELECT
             step, horizon, minutes, reached.1 AS outcome, assumeNotNull(reached.2) AS value, assumeNotNull(score) AS signed,
@@ -112,8 +139,7 @@ FROM by_horizon";
 
 /// The mean outcome at each horizon after news of each class, for each kind of return. There is no standard error for fewer
 /// than 10 events of the class.
-const MEAN_OUTCOME: &str = r"CREATE OR REPLACE VIEW mean_outcome AS
-WITH
+const MEAN_OUTCOME: &str = r"WITH
     pairs AS (
         SELECT
             step, horizon, minutes, reached.1 AS outcome, assumeNotNull(reached.2) AS value, label, published_at,

@@ -141,7 +141,7 @@ fn impact_by_horizon() -> String {
     format!(
         "CREATE OR REPLACE VIEW impact_by_horizon AS
         SELECT
-            run, symbol, provider, article_id, published_at, available_at, entry_at, score, label,
+            run, symbol, provider, article_id, title, published_at, available_at, phase, entry_at, score, label,
             toUInt8(reached.1) AS step, reached.2 AS horizon, CAST(reached.3 AS Nullable(UInt16)) AS minutes,
             reached.4 AS ret, reached.5 AS ar
         FROM impact FINAL

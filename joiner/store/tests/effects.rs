@@ -117,6 +117,26 @@ async fn means(client: &clickhouse::Client, arguments: &str) -> BTreeMap<String,
     lines(client, &format!("SELECT {columns} FROM mean_outcome({arguments})")).await
 }
 
+/// Sums may be added up in another order.
+fn assert_alike(found: &[Option<f64>], expected: &[Option<f64>], of: &str) {
+    for (found, expected) in found.iter().zip(expected) {
+        match (found, expected) {
+            (Some(found), Some(expected)) => assert!((found - expected).abs() < 1e-9, "{of}: {found}, {expected}"),
+            _ => assert_eq!(found, expected, "{of}"),
+        }
+    }
+}
+
+/// Of the views with more filters, what [`view`] and [`means`] have.
+async fn filtered(client: &clickhouse::Client, arguments: &str) -> [BTreeMap<String, Vec<Option<f64>>>; 2] {
+    let coefficient = "concat(horizon, ' ', outcome), pairs, days, coefficient, low, high, p";
+    let mean = "concat(horizon, ' ', outcome, ' ', label), events, mean_outcome, low, high, p";
+    [
+        lines(client, &format!("SELECT {coefficient} FROM filtered_information_coefficient({arguments})")).await,
+        lines(client, &format!("SELECT {mean} FROM filtered_mean_outcome({arguments})")).await,
+    ]
+}
+
 fn assert_near(found: &[Option<f64>], estimate: &Estimate, of: &str) {
     for (found, expected) in found.iter().zip([estimate.estimate, estimate.low, estimate.high, estimate.p]) {
         let found = found.unwrap_or_else(|| panic!("{of} has no value"));
@@ -233,5 +253,61 @@ async fn rows_are_filtered_before_they_are_ranked() {
     let found = means(&client, &format!("runs = ['same'], {ALL}")).await;
     assert_eq!(found["5m return positive"][1..], [Some(0.5), None, None, None]);
     assert_eq!(text(&client, &format!("SELECT count() FROM information_coefficient(runs = ['x'], {ALL})")).await, "0");
+    drop_database(&config).await;
+}
+
+#[tokio::test]
+async fn the_views_with_more_filters_give_the_numbers_of_the_rows_that_pass() {
+    let Some(config) = clickhouse("filtered_effects") else { return };
+    migrate(&config).await.unwrap();
+    let (client, writer) = (config.client(), Writer::new(&config, Shutdown::new()));
+    let listed = "('NVDA', 'NVIDIA Corporation', '1900-01-01', 'stock', 'builtin', '2026-01-01')";
+    let columns = "symbol, name, valid_from, kind, source, seen_at";
+    client.query(&format!("INSERT INTO instruments ({columns}) VALUES {listed}")).execute().await.unwrap();
+    let mut all = rows("r", 40, NEW_YORK);
+    for (number, row) in all.iter_mut().enumerate() {
+        let mention = Arc::make_mut(&mut row.mention);
+        if number % 5 == 0 {
+            mention.provider = "fifth".into();
+        }
+        if number % 3 == 0 {
+            mention.title = format!("Johnson &amp; Johnson, report {number}");
+            row.phase = Phase::PreMarket;
+        }
+    }
+    writer.insert("impact", &all.iter().map(ImpactRow::new).collect::<Vec<_>>()).await.unwrap();
+    // The providers, phases, tickers and patterns that are asked for, and which rows pass.
+    let is = |row: &Impact, ticker: &str| row.mention.symbol.as_ref().is_some_and(|symbol| symbol.as_str() == ticker);
+    type Passes<'a> = &'a dyn Fn(&Impact) -> bool;
+    let choices: [(&str, &str, &str, &str, Passes<'_>); 7] = [
+        ("", "", "", "", &|_| true),
+        ("'fifth', 'none'", "", "", "", &|row| row.mention.provider == "fifth"),
+        ("", "'pre_market'", "", "", &|row| row.phase == Phase::PreMarket),
+        ("", "", "'O'", "", &|row| is(row, "O")),
+        ("", "", "", "'Johnson & J'", &|row| row.mention.title.contains("&amp;")),
+        ("", "", "", "'nvidia', 'NVIDIA'", &|row| is(row, "NVDA")),
+        ("'fifth'", "", "'O'", "'&'", &|row| {
+            row.mention.provider == "fifth" && (is(row, "O") || row.mention.title.contains("&amp;"))
+        }),
+    ];
+    for (number, (providers, phases, tickers, patterns, passes)) in choices.into_iter().enumerate() {
+        let some: Vec<Impact> = all.iter().filter(|row| passes(row)).cloned().collect();
+        // A run of its own, which the views without these filters read.
+        let run = format!("choice {number}");
+        let copies = some.iter().map(|row| Impact { run: Run::named(&run), ..row.clone() }).collect::<Vec<_>>();
+        writer.insert("impact", &copies.iter().map(ImpactRow::new).collect::<Vec<_>>()).await.unwrap();
+        let of_copies = format!("runs = ['{run}'], {ALL}");
+        let expected = [view(&client, &of_copies).await, means(&client, &of_copies).await];
+        let lists =
+            format!("providers = [{providers}], phases = [{phases}], tickers = [{tickers}], patterns = [{patterns}]");
+        let found = filtered(&client, &format!("runs = ['r'], {ALL}, {lists}")).await;
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(expected.len() >= 10, "{lists}: {expected:?}");
+            assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "{lists}");
+            for (key, expected) in expected {
+                assert_alike(&found[key], expected, &format!("{lists} {key}"));
+            }
+        }
+    }
     drop_database(&config).await;
 }
