@@ -83,8 +83,7 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
                 tracing::error!(
                     error = chain(&error),
                     "a state file can't be written; the source is followed all the same, and the file is written once there is \
-                     room. If this process ends before, the next one sends again what was sent since the file was written, and \
-                     an edit of that may not withdraw companies"
+                     room. If this process ends before, the next one sends again what was sent since the file was last written"
                 );
                 Ok(false)
             }
