@@ -1,6 +1,6 @@
-//! Faults in the middle of a replay, in an order that a seed chooses: processes and servers are killed, or stopped for a
-//! while, the network is cut or slow, records come twice, and some can't be read. The tables are those of an undisturbed
-//! replay, row for row.
+//! Faults in the middle of a replay, in an order that a seed chooses: processes and servers are killed, or stopped for
+//! a while, the network is cut or slow, records come twice, and some can't be read. The tables are those of an
+//! undisturbed replay, row for row.
 //!
 //! ```text
 //! SEED=7 SEEDS=20 cargo test --release --locked --workspace --test chaos -- --nocapture

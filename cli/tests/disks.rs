@@ -1,6 +1,6 @@
-//! Disks that are full for a while: those of ClickHouse and Kafka in the middle of a replay, that of the state files while
-//! news are polled, and that of the log. Nothing is lost, and everything goes on by itself once there is room. Only Kafka,
-//! which ends when its disk is full, has to be started again.
+//! Disks that are full for a while: those of ClickHouse and Kafka in the middle of a replay, that of the state files
+//! while news are polled, and that of the log. Nothing is lost, and everything goes on by itself once there is room.
+//! Only Kafka, which ends when its disk is full, has to be started again.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -17,7 +17,8 @@ use support::{Installation, Process, assert_same, small_market, wait_until};
 /// How long a disk stays full after somebody has noticed it.
 const FULL: Duration = Duration::from_secs(3);
 
-/// Disks at these folders, which are made. Where none can be mounted prints that the test is skipped, and returns `None`.
+/// Disks at these folders, which are made. Where none can be mounted prints that the test is skipped, and returns
+/// `None`.
 fn disks(test: &str, folders: &[&Path]) -> Option<SmallDisks> {
     folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
     match SmallDisks::mount(folders) {

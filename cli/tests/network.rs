@@ -5,8 +5,8 @@
 //! BLACK_HOLE_S=150 cargo test --release --locked --workspace --test network -- --nocapture
 //! ```
 //!
-//! also has black holes that last longer than the time-outs by which a process gives up a connection: 60 s with Kafka, 120 s
-//! with ClickHouse. It takes eight minutes.
+//! also has black holes that last longer than the time-outs by which a process gives up a connection: 60 s with Kafka,
+//! 120 s with ClickHouse. It takes eight minutes.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod support;
@@ -70,7 +70,7 @@ fn disturb(market: &mut Market, servers: &Servers, Disturbance { to, network, ti
     market.wait_until(|market| market.has_ended() || market.mentions() > before);
     (0..ROLES.len()).for_each(|role| market.assert_running(role));
     println!(
-        "  at {began_at} mentions: {to} {network:?} for {} s; {before} mentions when it ended, the next one {:.1} s later",
+        "  at {began_at} mentions: {to} {network:?} for {} s; then there were {before}, and the next came {:.1} s later",
         time.as_secs(),
         whole.elapsed().as_secs_f64()
     );

@@ -71,8 +71,8 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
             .map_err(|error| self.not_written(error))
     }
 
-    /// As [`StateFile::save`]; if the disk is full, logs that and returns `false`. For whoever can go on meanwhile, because
-    /// without the file only work is repeated after a restart, and saves again later.
+    /// As [`StateFile::save`]; if the disk is full, logs that and returns `false`. For whoever can go on meanwhile,
+    /// because without the file only work is repeated after a restart, and saves again later.
     ///
     /// # Errors
     /// [`IngestError::State`].
@@ -82,8 +82,9 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
             Err(error @ IngestError::DiskFull { .. }) => {
                 tracing::error!(
                     error = chain(&error),
-                    "a state file can't be written; the source is followed all the same, and the file is written once there is \
-                     room. If this process ends before, the next one sends again what was sent since the file was last written"
+                    "a state file can't be written; the source is followed all the same, and the file is written once there \
+                     is room. If this process ends before, the next one sends again what was sent since the file was last \
+                     written"
                 );
                 Ok(false)
             }

@@ -38,8 +38,8 @@ impl Provider {
             .env("TAPEWIRE_PROVIDERS_MASSIVE_WEBSOCKET_URL", format!("ws://{}/stocks", self.address))
     }
 
-    /// Waits until the table has all articles that the provider has shown by now, of which there are more than five and less
-    /// than a thousand.
+    /// Waits until the table has all articles that the provider has shown by now, of which there are more than five and
+    /// less than a thousand.
     pub fn assert_complete(&self, place: &Installation) {
         let path = "/v2/reference/news?order=asc&published_utc.gte=2025-06-02T18:00:00Z&limit=1000";
         let answer: serde_json::Value = serde_json::from_str(&get(&format!("http://{}{path}", self.address))).unwrap();

@@ -1,5 +1,5 @@
-//! Kafka, ClickHouse and a schema registry of one test, because it kills them, disturbs the way to them, fills their disks
-//! or sets them up in another way.
+//! Kafka, ClickHouse and a schema registry of one test, because it kills them, disturbs the way to them, fills their
+//! disks or sets them up in another way.
 
 use super::small_disks::SmallDisks;
 use super::{Installation, repository, succeeded};
@@ -125,7 +125,7 @@ impl Servers {
         succeeded(self.command(arguments).output().unwrap())
     }
 
-    /// What `status` says of a server, whether it answers or not: `kafka: up, 127.0.0.1:25092, process 4711, log /tmp/...`.
+    /// What `status` says of a server, whether it answers or not: `kafka: up, 127.0.0.1:25092, process 4711, ...`.
     pub fn status(&self, server: &str) -> String {
         // The command fails where the server does not answer, as one that was paused a moment ago.
         let output = self.command(&["status", "--service", server]).output().unwrap();

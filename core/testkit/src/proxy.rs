@@ -21,7 +21,8 @@ const ON_THEIR_WAY: usize = 64;
 pub enum Network {
     /// Bytes arrive at once.
     Whole,
-    /// In each direction of a connection, bytes arrive `latency` after they were sent, and at most `bytes_per_s` of them.
+    /// In each direction of a connection, bytes arrive `latency` after they were sent, and at most `bytes_per_s` of
+    /// them.
     Slow {
         /// The time from sending to arrival.
         latency: Duration,
@@ -33,8 +34,8 @@ pub enum Network {
     Held,
     /// Open connections are reset, and new ones refused.
     Cut,
-    /// Connections are accepted, and what is sent is lost. No byte and no end ever arrives on the connections of this time,
-    /// as behind a firewall that has forgotten them. Only later ones work.
+    /// Connections are accepted, and what is sent is lost. No byte and no end ever arrives on the connections of this
+    /// time, as behind a firewall that has forgotten them. Only later ones work.
     BlackHole,
 }
 

@@ -78,8 +78,8 @@ impl Publisher<'_> {
                     tracing::error!(
                         error = chain(&error),
                         wait_s = FULL_DISK_RETRY.as_secs_f64(),
-                        "lists of instruments are not sent while it can't be noted which were; what was sent before stays in use; \
-                         trying again"
+                        "lists of instruments are not sent while it can't be noted which were; what was sent before stays \
+                         in use; trying again"
                     );
                     FULL_DISK_RETRY
                 }

@@ -61,7 +61,8 @@ impl Budget {
         self.until(f64::from(requests).min(self.capacity), now)
     }
 
-    /// Takes requests out of the bucket before they are made. After an error they must not be made, and are still in it.
+    /// Takes requests out of the bucket before they are made. After an error they must not be made, and are still in
+    /// it.
     ///
     /// # Errors
     /// [`IngestError::State`], [`IngestError::DiskFull`].

@@ -486,8 +486,8 @@ fn log_failure(source: &str, error: &IngestError, wait: Duration) {
             source,
             error = said,
             wait_s,
-            "the provider refuses to be polled; other sources go on, and this one is tried again; check its address, its key \
-             and what your plan includes"
+            "the provider refuses to be polled; other sources go on, and this one is tried again; check its address, its \
+             key and what your plan includes"
         );
     }
 }

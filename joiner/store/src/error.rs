@@ -238,8 +238,8 @@ mod tests {
     fn a_full_disk_is_waited_for_and_named() {
         for text in [
             "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
-            "Code: 75. DB::ErrnoException: Cannot write to file /x/data.bin: , errno: 28, strerror: No space left on device",
-            "Code: 1001. DB::Exception: std::exception: filesystem error: in create_directories: No space left on device",
+            "Code: 75. DB::ErrnoException: Cannot write to file /x: , errno: 28, strerror: No space left on device",
+            "Code: 1001. DB::Exception: filesystem error: in create_directories: No space left on device",
             "Code: 76. DB::ErrnoException: Cannot open file /x/a: , errno: 122, strerror: Disk quota exceeded",
         ] {
             let error = StoreError::from_clickhouse(Error::BadResponse(text.into()), "http://h:8123");

@@ -77,10 +77,15 @@ impl Writer {
                     %error,
                     table,
                     rows,
-                    "ClickHouse has no room for a batch; nothing is lost, the same batch is sent again until there is room"
+                    "ClickHouse has no room for a batch; nothing is lost, the same batch is sent until there is room"
                 );
             } else {
-                tracing::warn!(%error, table, rows, "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again");
+                tracing::warn!(
+                    %error,
+                    table,
+                    rows,
+                    "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again"
+                );
             }
             if self.shutdown.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
                 return Err(error);
