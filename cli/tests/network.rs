@@ -27,7 +27,7 @@ const FAR: Network = Network::Slow { latency: Duration::from_millis(5), bytes_pe
 /// As from one continent to another, over a line that others use, too.
 const SLOW: Network = Network::Slow { latency: Duration::from_millis(150), bytes_per_s: 128 << 10 };
 
-/// After a disturbance the next begins when there are so many more mentions.
+/// Number of mentions between the beginnings of two disturbances.
 const MENTIONS_BETWEEN: u64 = 80;
 
 /// Longest time for a role to end that is told to.
