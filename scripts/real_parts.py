@@ -18,7 +18,7 @@ from test_programs import Program, build
 
 AT_A_TIME = 3
 # These take longest. Begun first, they do not run alone at the end.
-FIRST = ["chaos", "kills", "endings", "provider", "tls", "avro"]
+FIRST = ["chaos", "kills", "network", "disks", "endings", "provider", "tls", "avro"]
 printing = threading.Lock()
 
 

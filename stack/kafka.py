@@ -57,6 +57,7 @@ class Kafka(Service):
             protocol="SASL_SSL" if self.tls else "PLAINTEXT",
             host=HOST,
             port=self.settings.kafka_port,
+            advertised_port=self.settings.kafka_advertised_port or self.settings.kafka_port,
             controller_port=self.settings.kafka_controller_port,
             data=self.data,
         )
@@ -91,7 +92,9 @@ class Kafka(Service):
         login = None
         if self.tls:
             login = kafka_wire.Login(self.tls.authority, tls.USER, self.tls.kafka_password.read_text())
-        if port not in [broker_port for _, _, broker_port in kafka_wire.brokers(HOST, port, PROBE_SECONDS, login)]:
+        advertised = self.settings.kafka_advertised_port or port
+        registered = kafka_wire.brokers(HOST, port, PROBE_SECONDS, login)
+        if advertised not in [broker_port for _, _, broker_port in registered]:
             raise ConnectionError("the broker has not registered yet")
 
     def environment(self) -> dict[str, str]:

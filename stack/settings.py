@@ -14,7 +14,8 @@ HOST = "127.0.0.1"
 @dataclass(frozen=True)
 class Settings:
     """Where one stack keeps its data (`folder`), the downloads (`cache`), its ports, ClickHouse's time zone, whether
-    clients need TLS and a password, and whether there is a schema registry."""
+    clients need TLS and a password, whether there is a schema registry, and to which port Kafka tells its clients to
+    connect, where that is not its own."""
 
     folder: Path
     cache: Path
@@ -26,12 +27,14 @@ class Settings:
     clickhouse_zone: str = "UTC"
     tls: bool = False
     registry: bool = False
+    kafka_advertised_port: int | None = None
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
     """Reads TAPEWIRE_STACK_DIR, TAPEWIRE_CACHE, TAPEWIRE_CLICKHOUSE_ZONE, TAPEWIRE_STACK_TLS, TAPEWIRE_STACK_REGISTRY
     and the TAPEWIRE_*_PORT variables."""
     user_cache = env.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    advertised = "TAPEWIRE_KAFKA_ADVERTISED_PORT"
     settings = Settings(
         folder=_path(env.get("TAPEWIRE_STACK_DIR") or REPOSITORY / ".stack"),
         cache=_path(env.get("TAPEWIRE_CACHE") or Path(user_cache) / "tapewire"),
@@ -43,6 +46,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Settings:
         clickhouse_zone=env.get("TAPEWIRE_CLICKHOUSE_ZONE") or Settings.clickhouse_zone,
         tls=_choice(env, "TAPEWIRE_STACK_TLS"),
         registry=_choice(env, "TAPEWIRE_STACK_REGISTRY"),
+        kafka_advertised_port=_port(env, advertised, Settings.kafka_port) if env.get(advertised) else None,
     )
     if "," in str(settings.folder):
         raise StackError(f"TAPEWIRE_STACK_DIR={settings.folder}: Kafka cannot use a path with a comma", USAGE)

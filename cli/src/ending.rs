@@ -132,8 +132,8 @@ fn exit_now(otherwise: Result<(), u8>) -> ! {
     std::process::exit(i32::from(code))
 }
 
-/// Writes a line to the standard error. An error that nobody reads is no failure.
-fn say(text: &str) {
+/// Writes a line to the standard error. A line that nobody reads, or for which a full disk has no room, is no failure.
+pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "tapewire: {text}");
 }
 

@@ -1,5 +1,5 @@
 //! How a failure is reported: a line of text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency
-//! is unreachable.
+//! is unreachable, or a disk is full.
 
 use crate::settings;
 use tapewire_alerts::AlertError;
@@ -16,7 +16,7 @@ use tapewire_store::StoreError;
 pub const FAILED: u8 = 1;
 /// Usage or settings. It is also the code that clap exits with.
 pub const USAGE: u8 = 2;
-/// A dependency is unreachable.
+/// A dependency is unreachable, or a disk is full: the same command may succeed later.
 pub const UNREACHABLE: u8 = 3;
 
 /// The exit code of an error: that of the first cause in its chain that has one of its own.

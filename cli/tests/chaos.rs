@@ -1,5 +1,6 @@
-//! Faults in the middle of a replay, in an order that a seed chooses: processes and servers are killed, or stopped for a
-//! while, records come twice, and some can't be read. The tables are those of an undisturbed replay, row for row.
+//! Faults in the middle of a replay, in an order that a seed chooses: processes and servers are killed, or stopped for
+//! a while, the network is cut or slow, records come twice, and some can't be read. The tables are those of an
+//! undisturbed replay, row for row.
 //!
 //! ```text
 //! SEED=7 SEEDS=20 cargo test --release --locked --workspace --test chaos -- --nocapture
@@ -15,9 +16,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use support::market::{ARTICLES, JOIN, Market, SENTIMENT, STALLED};
 use support::servers::Servers;
-use support::{small_market, wait_until};
+use support::{assert_same, number, small_market, wait_until};
 use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Topic};
-use tapewire_testkit::Dice;
+use tapewire_testkit::{Dice, Network};
 
 const FAULTS: u64 = 8;
 
@@ -38,6 +39,8 @@ enum Fault {
     KillServer(&'static str),
     /// A server does nothing for a while.
     PauseServer(&'static str, Duration),
+    /// The network to a server is another one for a while.
+    Network(&'static str, Network, Duration),
     /// A topic gets a record that can't be read.
     Unreadable(Topic),
     /// Records of a topic come again, in another order.
@@ -48,7 +51,7 @@ impl Fault {
     fn drawn(dice: &mut Dice) -> Self {
         // From less to more than Kafka's session time-out, after which the broker loses its partitions for a while.
         let time = Duration::from_millis(200 + dice.below(6_000));
-        match dice.below(20) {
+        match dice.below(24) {
             0..=2 => Self::KillRole(SENTIMENT),
             3..=5 => Self::KillRole(JOIN),
             6 => Self::PauseRole(SENTIMENT, time),
@@ -57,8 +60,20 @@ impl Fault {
             10..=11 => Self::KillServer(dice.of(&SERVERS)),
             12..=14 => Self::PauseServer(dice.of(&SERVERS), time),
             15..=17 => Self::Unreadable(dice.of(&TOPICS)),
-            _ => Self::Twice(dice.of(&TOPICS)),
+            18..=19 => Self::Twice(dice.of(&TOPICS)),
+            20..=21 => Self::Network(dice.of(&SERVERS), Network::Cut, Self::outage(dice)),
+            _ => {
+                let latency = Duration::from_millis(20 + dice.below(280));
+                let bytes_per_s = (32 + dice.below(480) as u32) << 10;
+                let slow = Network::Slow { latency, bytes_per_s };
+                Self::Network(dice.of(&SERVERS), slow, Self::outage(dice))
+            }
         }
+    }
+
+    /// From one second to five.
+    fn outage(dice: &mut Dice) -> Duration {
+        Duration::from_millis(1_000 + dice.below(4_000))
     }
 }
 
@@ -95,6 +110,7 @@ impl<'a> Struck<'a> {
             }
             Fault::KillServer(server) => self.servers.kill(server),
             Fault::PauseServer(server, time) => self.servers.pause(server, time),
+            Fault::Network(server, network, time) => self.servers.links().disturb(server, network, time),
             Fault::Unreadable(topic) => self.send_unreadable(topic, dice).await,
             Fault::Twice(topic) => self.send_again(topic, dice).await,
         }
@@ -138,21 +154,9 @@ impl<'a> Struck<'a> {
         }
     }
 
-    /// Whether the replay has succeeded. One that failed, because it lost its server, is started again.
-    fn has_ended(market: &mut Market) -> bool {
-        let Some(status) = market.replay.ended() else { return false };
-        if !status.success() {
-            let log = market.log("replay");
-            let error = log.lines().last().unwrap_or_default();
-            println!("  the replay ended with an error, and is started again: {error}");
-            market.send_again();
-        }
-        status.success()
-    }
-
     /// The rows of all tables once the replay has ended; checks that every unreadable record is a dead letter.
     fn content(&mut self) -> String {
-        self.market.wait_until(Self::has_ended);
+        self.market.wait_until(Market::has_ended);
         let content = self.market.content();
         let letters = "SELECT DISTINCT bytes FROM dead_letters ORDER BY bytes FORMAT TSVRaw";
         self.unreadable.sort();
@@ -186,7 +190,7 @@ async fn disturbed(seed: u64, faults: u64, servers: &Servers, news: &Path, bars:
     for _ in 0..faults {
         std::thread::sleep(Duration::from_millis(100 + dice.below(3_000)));
         let fault = Fault::drawn(&mut dice);
-        if Struck::has_ended(&mut struck.market) {
+        if struck.market.has_ended() {
             println!("  the replay is over");
             break;
         }
@@ -200,10 +204,6 @@ async fn disturbed(seed: u64, faults: u64, servers: &Servers, news: &Path, bars:
     content
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_are_the_same_after_faults_in_any_order() {
     if std::env::var("TAPEWIRE_KAFKA_BROKERS").is_err() {
@@ -212,16 +212,12 @@ async fn tables_are_the_same_after_faults_in_any_order() {
     }
     let folder = tempfile::tempdir().unwrap();
     let Some((news, bars)) = small_market("chaos", folder.path(), ARTICLES) else { return };
-    let servers = Servers::start(folder.path().join("servers"), 21_000, &[]);
+    let servers = Servers::behind_links(folder.path().join("servers"), 21_000);
     let expected = Struck::start("calm", &servers, &news, &bars).content();
     let (first, faults) = (number("SEED", 1), number("FAULTS", FAULTS));
     for seed in first..first + number("SEEDS", 1) {
         println!("SEED={seed}");
         let content = disturbed(seed, faults, &servers, &news, &bars).await;
-        if content != expected {
-            let differ = content.lines().zip(expected.lines()).filter(|(found, expected)| found != expected);
-            let shown: Vec<String> = differ.take(5).map(|(found, expected)| format!("{found}\n{expected}")).collect();
-            panic!("SEED={seed}: the tables differ from those of an undisturbed replay:\n{}", shown.join("\n"));
-        }
+        assert_same(&format!("SEED={seed}"), &content, &expected);
     }
 }

@@ -8,22 +8,12 @@ mod webhook;
 
 mod support;
 
-use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::provider::{Provider, free_port};
+use support::provider::{Provider, free_port, get};
 use support::servers::Servers;
 use support::{Installation, Process, wait_until};
 use webhook::Webhook;
-
-/// The answer of a server, empty without one.
-fn get(url: &str) -> String {
-    let output = Command::new("curl")
-        .args(["-sS", "--max-time", "10", "--noproxy", "*", "-H", "authorization: Bearer simulated", url])
-        .output()
-        .unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
 
 /// One of the processes.
 struct Member {
@@ -55,18 +45,6 @@ impl Member {
     }
 }
 
-/// Waits until the table has all articles that the provider has shown by now.
-fn assert_complete(place: &Installation, provider: &Provider) {
-    let path = "/v2/reference/news?order=asc&published_utc.gte=2025-06-02T18:00:00Z&limit=1000";
-    let answer: serde_json::Value = serde_json::from_str(&get(&format!("http://{}{path}", provider.address))).unwrap();
-    let id = |article: &serde_json::Value| article["id"].as_str().unwrap().to_owned();
-    let shown: BTreeSet<String> = answer["results"].as_array().unwrap().iter().map(id).collect();
-    assert!(shown.len() > 5 && shown.len() < 1000, "{}", shown.len());
-    let stored =
-        || -> BTreeSet<String> { place.query("SELECT article_id FROM articles").lines().map(str::to_owned).collect() };
-    wait_until("every article is stored", || shown.is_subset(&stored()));
-}
-
 #[test]
 fn of_two_processes_one_works_and_the_other_takes_over() {
     let Some(place) = Installation::new("standby") else { return };
@@ -88,7 +66,7 @@ fn of_two_processes_one_works_and_the_other_takes_over() {
 
     first.process.kill_9();
     wait_until("the second process takes over", || second.is(true));
-    assert_complete(&place, &provider);
+    provider.assert_complete(&place);
 
     let third = start("third");
     wait_until("the third process stands by", || third.is(false));
@@ -97,12 +75,12 @@ fn of_two_processes_one_works_and_the_other_takes_over() {
     second.process.signal("-CONT");
     wait_until("the second process stands by", || second.is(false));
     assert!(third.is(true));
-    assert_complete(&place, &provider);
+    provider.assert_complete(&place);
 
     // One that is told to stop hands over at once.
     third.process.signal("-TERM");
     wait_until("the second process works again", || second.is(true));
-    assert_complete(&place, &provider);
+    provider.assert_complete(&place);
 }
 
 /// Processes of the role `alerts`, and where they send what they find.

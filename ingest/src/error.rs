@@ -1,7 +1,7 @@
 //! What can go wrong in this crate.
 
 use crate::providers::ProviderError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tapewire_bus::BusError;
 
 /// An error of ingest. Messages name the place and, where there is one, the remedy.
@@ -24,6 +24,19 @@ pub enum IngestError {
         path: PathBuf,
         /// What is wrong, and what to do.
         reason: String,
+    },
+    /// A state file can't be written because its disk is full. What was saved before is still in it.
+    #[error(
+        "the disk of folder {} is full, and the state file {} can't be written; make room there, or stop this process and \
+         move the folder to another disk, which state_dir names",
+        path.parent().unwrap_or(Path::new(".")).display(),
+        path.file_name().unwrap_or_default().display()
+    )]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
     },
     /// An input file can't be read.
     #[error("can't read {}", path.display())]
@@ -73,7 +86,7 @@ impl IngestError {
         match self {
             Self::Provider(error) => error.is_retryable(),
             Self::Bus(error) => error.is_retryable(),
-            Self::Stalled { .. } => true,
+            Self::Stalled { .. } | Self::DiskFull { .. } => true,
             Self::Config(_)
             | Self::State { .. }
             | Self::File { .. }

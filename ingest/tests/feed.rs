@@ -10,7 +10,7 @@ mod killed;
 #[path = "feed/scripted.rs"]
 mod scripted;
 
-use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, symbol, time, until};
+use common::{Kafka, PARTITIONS, Provider, SIMULATED, counted, fill_disk_of, symbol, time, until};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -232,6 +232,20 @@ async fn a_restart_fetches_the_outage_and_not_the_warm_up_again() {
     assert!(wanted.keys().all(|key| held.contains_key(key)));
     let fetched = kafka.bars().await.len() - before;
     assert!(fetched < before, "{fetched} bars after the restart, {before} before");
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_does_not_end_the_feed() {
+    let kafka = Kafka::start("full").await;
+    let provider = Provider::start(market(Faults::default()), ORIGIN, SPEED).await;
+    let state = tempfile::tempdir().unwrap();
+    let written_first = fill_disk_of(state.path(), "prices-massive.json");
+    let end = time(ORIGIN) + SignedDuration::from_mins(5);
+    follow(config(), &kafka, &provider, state.path(), end).await;
+    assert!(!written_first.is_symlink(), "no state was saved while the disk was full");
+    assert!(state.path().join("prices-massive.json").exists(), "the state was not saved later");
     provider.shutdown.cancel();
     kafka.clean().await;
 }

@@ -60,6 +60,13 @@ class Summary(unittest.TestCase):
     def test_nothing_failed_where_all_passed(self):
         self.assertEqual(counted(LATER * 2 + "ERROR: a server said so, as a test expects\n").failures, [])
 
+    def test_a_test_of_full_disks_may_be_skipped_and_is_listed(self):
+        skipped = "skipped: disks of servers: no small file system can be mounted here (unshare --mount: not permitted)"
+        kafka = "skipped: network: TAPEWIRE_KAFKA_BROKERS is not set, so servers are not wanted"
+        stage = counted(f"{skipped}\ntest tables_are_the_same ... {kafka}\nok\n{LATER}")
+        self.assertEqual(stage.skipped, [skipped, kafka])
+        self.assertEqual([bool(runner.MAY_SKIP.search(line)) for line in stage.skipped], [True, False])
+
     def test_a_failure_is_shown_although_much_follows(self):
         shown = runner.failure_excerpt((CARGO + LATER * 1000).splitlines())
         self.assertIn("minimal failing input: seed = 7", shown)

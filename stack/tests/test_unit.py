@@ -133,6 +133,12 @@ class SettingsTest(unittest.TestCase):
         )
         self.assertEqual(read, Settings(Path("/s"), Path("/c/tapewire"), kafka_port=5))
 
+    def test_kafka_may_advertise_the_port_of_a_proxy(self) -> None:
+        read = settings.from_environment({"TAPEWIRE_KAFKA_PORT": "5", "TAPEWIRE_KAFKA_ADVERTISED_PORT": "6"})
+        self.assertEqual((read.kafka_port, read.kafka_advertised_port), (5, 6))
+        with self.assertRaisesRegex(StackError, "TAPEWIRE_KAFKA_ADVERTISED_PORT=x: give a port"):
+            settings.from_environment({"TAPEWIRE_KAFKA_ADVERTISED_PORT": "x"})
+
     def test_without_it_the_folder_is_the_repository_s(self) -> None:
         self.assertEqual(settings.from_environment({}).folder, settings.REPOSITORY / ".stack")
 
@@ -275,6 +281,25 @@ class ClusterIdTest(unittest.TestCase):
         dash, letter = uuid.UUID(bytes=b"\xf8" * 16), uuid.UUID(bytes=b"\x00" * 16)
         with mock.patch("uuid.uuid4", side_effect=[dash, letter]):
             self.assertEqual(new_cluster_id(), "A" * 22)
+
+
+class AdvertisedPortTest(Case):
+    def advertised(self, chosen: Settings) -> list[str]:
+        kafka = Kafka(chosen)
+        kafka.data.mkdir(parents=True)
+        (kafka.data / "meta.properties").touch()
+        with (
+            mock.patch("stack.downloads.obtain", return_value=[Path("kafka.jar")]),
+            mock.patch("stack.kafka.find_java", return_value="java"),
+        ):
+            properties = Path(kafka.prepare()[-1]).read_text()
+        return [line.rpartition(":")[2] for line in properties.splitlines() if "listeners=PLAINTEXT:" in line]
+
+    def test_clients_are_sent_to_the_proxy_where_there_is_one(self) -> None:
+        self.assertEqual(self.advertised(replace(self.settings, kafka_port=5, kafka_advertised_port=6))[-1], "6")
+
+    def test_otherwise_they_are_sent_to_kafka(self) -> None:
+        self.assertEqual(self.advertised(replace(self.settings, kafka_port=5))[-1], "5")
 
 
 class KafkaWireTest(unittest.TestCase):

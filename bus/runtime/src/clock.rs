@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time of the market: the wall clock, or a simulated one that starts at another time and runs
@@ -14,7 +15,13 @@ pub struct Clock(Arc<ClockKind>);
 #[derive(Debug)]
 enum ClockKind {
     Wall,
-    Accelerated { origin: Timestamp, started: Instant, speed: f64 },
+    Accelerated {
+        origin: Timestamp,
+        started: Instant,
+        speed: f64,
+        /// The sum of all jumps, in microseconds.
+        jumped: AtomicI64,
+    },
 }
 
 impl Clock {
@@ -29,7 +36,7 @@ impl Clock {
     /// If `speed` is not a positive number.
     pub fn accelerated(origin: Timestamp, speed: f64) -> Self {
         assert!(speed.is_finite() && speed > 0.0, "clock speed must be positive, not {speed}");
-        Self(Arc::new(ClockKind::Accelerated { origin, started: Instant::now(), speed }))
+        Self(Arc::new(ClockKind::Accelerated { origin, started: Instant::now(), speed, jumped: AtomicI64::new(0) }))
     }
 
     /// The time (UTC), cut to whole microseconds, because times in records on topics have no finer resolution.
@@ -37,11 +44,22 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let exact = match &*self.0 {
             ClockKind::Wall => Timestamp::now(),
-            ClockKind::Accelerated { origin, started, speed } => {
-                *origin + SignedDuration::from_secs_f64(started.elapsed().as_secs_f64() * speed)
+            ClockKind::Accelerated { origin, started, speed, jumped } => {
+                let jumped = SignedDuration::from_micros(jumped.load(Ordering::Acquire));
+                *origin + SignedDuration::from_secs_f64(started.elapsed().as_secs_f64() * speed) + jumped
             }
         };
         Timestamp::from_microsecond(exact.as_microsecond()).expect("a timestamp cut to microseconds is still in range")
+    }
+
+    /// Sets a simulated clock, and all its clones, forward, or back by a negative time, as the clock of a machine is
+    /// corrected. Sleeps that have begun end when they would have ended. For tests.
+    ///
+    /// # Panics
+    /// If it is the wall clock, which only the machine's owner sets.
+    pub fn jump(&self, by: SignedDuration) {
+        let ClockKind::Accelerated { jumped, .. } = &*self.0 else { panic!("the wall clock can't be made to jump") };
+        jumped.fetch_add(by.as_micros() as i64, Ordering::AcqRel);
     }
 
     /// How much market time passes in a second of wall time.
@@ -66,6 +84,17 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_is_seen_by_all_clones_and_adds_up() {
+        let origin: Timestamp = "2025-06-02T13:30:00Z".parse().unwrap();
+        let clock = Clock::accelerated(origin, 1e-9);
+        let other = clock.clone();
+        clock.jump(SignedDuration::from_secs(90));
+        assert_eq!(other.now().duration_since(origin).as_secs(), 90);
+        clock.jump(SignedDuration::from_secs(-120));
+        assert_eq!(other.now().duration_since(origin).as_secs(), -30);
+    }
 
     #[tokio::test]
     async fn accelerated_time_starts_at_its_origin_and_runs_ahead_of_the_wall() {

@@ -42,7 +42,7 @@ impl Run {
 async fn roles(chosen: &[Role], config: &Config, readiness: Readiness, shutdown: &Shutdown) -> anyhow::Result<()> {
     // Nothing has been logged yet, so this line has to say that the process was stopped and did not end by itself.
     let stopped = || {
-        eprintln!("tapewire: stopped before the roles were started");
+        ending::say("stopped before the roles were started");
         Ok(())
     };
     let Some(queue) = shutdown.run_until_cancelled(roles::prepare(chosen, config)).await else { return stopped() };

@@ -30,12 +30,18 @@ pub struct Market {
 impl Market {
     /// Starts both roles and the replay.
     pub fn start(name: &str, servers: &Servers, news: &Path, bars: &Path) -> Self {
-        let mut place = Installation::on(name, &servers.brokers, &servers.clickhouse);
+        Self::start_with(name, servers, news, bars, &[])
+    }
+
+    /// As [`Market::start`], with further settings as variables.
+    pub fn start_with(name: &str, servers: &Servers, news: &Path, bars: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut place = servers.place(name);
         place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
         // Small batches, so that a role can be killed in the middle of its work.
         place.set("TAPEWIRE_SENTIMENT_BATCH_TOKENS", "128");
         // Which model scores does not matter here, and this one takes half the time.
         place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
+        settings.iter().for_each(|(variable, value)| place.set(variable, value));
         let roles = ROLES.map(|role| place.role(role));
         let replay = send(&place, "market", news, bars);
         Self { place, roles, replay, news: news.into(), bars: bars.into() }
@@ -68,15 +74,48 @@ impl Market {
         let (mut rows, mut since) = (0, Instant::now());
         while !has_ended(self) {
             // 0 while the server is away.
-            let now = self.place.count("SELECT (SELECT count() FROM mentions) + (SELECT count() FROM impact)");
+            let now = self.rows();
             if now != rows {
                 (rows, since) = (now, Instant::now());
             }
-            let logs = || ["replay", "sentiment", "join"].map(|of| format!("{of}:\n{}", self.log(of))).join("\n");
             let name = self.place.database();
-            assert!(since.elapsed() < STALLED, "{name}: the replay stands at {rows} rows\n{}", logs());
+            assert!(since.elapsed() < STALLED, "{name}: the replay stands at {rows} rows\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// Number of mentions and joined rows, with those that others replace; 0 while the server is away.
+    pub fn rows(&self) -> u64 {
+        self.place.count("SELECT (SELECT count() FROM mentions) + (SELECT count() FROM impact)")
+    }
+
+    /// Number of mentions; 0 while the server is away.
+    pub fn mentions(&self) -> u64 {
+        self.place.count("SELECT uniqExact(symbol, article_id) FROM mentions")
+    }
+
+    /// Whether the replay has succeeded. One that failed, because it lost its server, is started again.
+    pub fn has_ended(&mut self) -> bool {
+        let Some(status) = self.replay.ended() else { return false };
+        if !status.success() {
+            let log = self.log("replay");
+            let error = log.lines().last().unwrap_or_default();
+            println!("  the replay ended with an error, and is started again: {error}");
+            self.send_again();
+        }
+        status.success()
+    }
+
+    /// Waits until this number of mentions is written. Panics if the replay ends before: then nothing is disturbed any
+    /// more.
+    pub fn mentions_reach(&mut self, wanted: u64) {
+        self.wait_until(|market| {
+            assert!(
+                !market.has_ended(),
+                "the replay was over before {wanted} mentions, and nothing is left to disturb"
+            );
+            market.mentions() >= wanted
+        });
     }
 
     /// The rows of all tables, once every article is joined and no role has ended by itself.
@@ -85,6 +124,30 @@ impl Market {
         assert_eq!(articles, ARTICLES as u64, "{}: {}", self.place.database(), self.log("replay"));
         (0..ROLES.len()).for_each(|role| self.assert_running(role));
         self.place.content()
+    }
+
+    /// Panics if there is a dead letter.
+    pub fn assert_no_dead_letters(&self) {
+        let letters = self.place.query("SELECT stage, origin, reason FROM dead_letters LIMIT 5");
+        assert!(letters.is_empty(), "{}: there are dead letters:\n{letters}", self.place.database());
+    }
+
+    /// A line of a process's log with all of these parts, for which it is waited for a minute.
+    pub fn line_with(&self, of: &str, parts: &[&str]) -> String {
+        let began = Instant::now();
+        loop {
+            let log = self.log(of);
+            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.to_owned();
+            }
+            assert!(began.elapsed() < Duration::from_mins(1), "no line of {of}.log has {parts:?}:\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The logs of the replay and of both roles.
+    pub fn logs(&self) -> String {
+        ["replay", "sentiment", "join"].map(|of| format!("{of}:\n{}", self.log(of))).join("\n")
     }
 
     /// What a process has written to its log.

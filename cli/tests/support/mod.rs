@@ -4,6 +4,7 @@
 pub mod market;
 pub mod provider;
 pub mod servers;
+pub mod small_disks;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -185,6 +186,26 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A number from the environment, for tests that can be made longer by hand.
+pub fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+/// Panics with the first rows that differ, unless the contents of two installations are the same.
+pub fn assert_same(what: &str, found: &str, expected: &str) {
+    if found == expected {
+        return;
+    }
+    let differ = found.lines().zip(expected.lines()).filter(|(found, expected)| found != expected);
+    let shown: Vec<String> =
+        differ.take(5).map(|(found, expected)| format!("found    {found}\nexpected {expected}")).collect();
+    let (rows, wanted) = (found.lines().count(), expected.lines().count());
+    panic!(
+        "{what}: the tables differ from those of an undisturbed replay, {rows} lines instead of {wanted}:\n{}",
+        shown.join("\n")
+    );
 }
 
 /// The output of a command that must have succeeded.

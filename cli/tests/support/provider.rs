@@ -1,6 +1,7 @@
 //! The simulated provider, as a process of its own.
 
 use super::{Installation, Process, wait_until};
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 /// A port that was free a moment ago.
@@ -36,4 +37,27 @@ impl Provider {
             .env("TAPEWIRE_PROVIDERS_MASSIVE_REST_URL", format!("http://{}", self.address))
             .env("TAPEWIRE_PROVIDERS_MASSIVE_WEBSOCKET_URL", format!("ws://{}/stocks", self.address))
     }
+
+    /// Waits until the table has all articles that the provider has shown by now, of which there are more than five and
+    /// less than a thousand.
+    pub fn assert_complete(&self, place: &Installation) {
+        let path = "/v2/reference/news?order=asc&published_utc.gte=2025-06-02T18:00:00Z&limit=1000";
+        let answer: serde_json::Value = serde_json::from_str(&get(&format!("http://{}{path}", self.address))).unwrap();
+        let id = |article: &serde_json::Value| article["id"].as_str().unwrap().to_owned();
+        let shown: BTreeSet<String> = answer["results"].as_array().unwrap().iter().map(id).collect();
+        assert!(shown.len() > 5 && shown.len() < 1000, "{}", shown.len());
+        let stored = || -> BTreeSet<String> {
+            place.query("SELECT article_id FROM articles").lines().map(str::to_owned).collect()
+        };
+        wait_until("every article is stored", || shown.is_subset(&stored()));
+    }
+}
+
+/// The answer of a server, empty without one.
+pub fn get(url: &str) -> String {
+    let output = Command::new("curl")
+        .args(["-sS", "--max-time", "10", "--noproxy", "*", "-H", "authorization: Bearer simulated", url])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,4 +1,5 @@
-//! What tests of several crates share: records to start from, random numbers, and servers to run against. Only for tests.
+//! What tests of several crates share: records to start from, random numbers, servers to run against, and a proxy that
+//! disturbs the way to them. Only for tests.
 //!
 //! A test sets the fields that matter to it and takes the rest from here:
 //!
@@ -12,10 +13,12 @@
 
 mod dice;
 mod every;
+mod proxy;
 mod records;
 mod servers;
 
 pub use dice::Dice;
 pub use every::{Optional, every_record};
+pub use proxy::{Network, Proxy};
 pub use records::{article, at, bar, mention, symbol};
 pub use servers::{clickhouse, kafka, schema_registry};

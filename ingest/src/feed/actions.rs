@@ -92,6 +92,7 @@ impl ActionsFollower {
     /// Logs the error, and returns how long to wait before the next attempt.
     fn failed(&self, error: &IngestError) -> Duration {
         let is_refused = matches!(error, IngestError::Provider(ProviderError::NotAuthorized { .. }));
+        let is_full = matches!(error, IngestError::DiskFull { .. });
         let every = self.config.actions_every;
         let wait = if is_refused { every } else { every.min(LONGEST_RETRY) };
         let (source, error, wait_s) = (self.source.name(), chain(error), wait.as_secs_f64());
@@ -102,6 +103,14 @@ impl ActionsFollower {
                 wait_s,
                 "the provider refuses the key for splits and dividends; until they are fetched, outcomes across a new one are \
                  not adjusted; check the key and what your plan includes"
+            );
+        } else if is_full {
+            tracing::error!(
+                source,
+                error,
+                wait_s,
+                "splits and dividends are not sent while it can't be noted which were; until they are, outcomes across a new one \
+                 are not adjusted; trying again"
             );
         } else {
             tracing::warn!(

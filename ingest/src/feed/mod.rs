@@ -344,7 +344,8 @@ impl PriceFeed {
         self.refill(complete_to, reader).await?;
         self.writer.emit_tape_watermark(&self.stream, complete_to).await?;
         self.tracker.emitted(complete_to, self.config.symbols.clone());
-        self.state.save(&self.tracker).await?;
+        // Where the disk is full, the state of the next minute is saved with this one.
+        self.state.save_if_room(&self.tracker).await?;
         let source = self.stream.source.clone();
         metrics::gauge!("tapewire_tape_watermark_timestamp_seconds", "source" => source)
             .set(complete_to.as_second() as f64);

@@ -25,13 +25,16 @@ pub(crate) const STAGE: &str = "instruments";
 /// Longest wait after a failed attempt, in market time.
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
+/// The wait after an attempt that failed because the disk is full, in market time.
+const FULL_DISK_RETRY: Duration = Duration::from_secs(60);
+
 /// Most records that may be unacknowledged at once.
 const IN_FLIGHT: usize = 10_000;
 
 /// Follows the configured lists until shutdown. `built_in` is the list of this build.
 ///
 /// If a list can't be fetched, a warning is logged, the list is fetched again within an hour, and the other lists are
-/// sent. The state file `instruments.json` has a digest of each list that was sent.
+/// sent. While the disk is full, none are. The state file `instruments.json` has a digest of each list that was sent.
 ///
 /// # Errors
 /// [`IngestError::Config`], [`IngestError::State`], [`IngestError::Bus`].
@@ -68,7 +71,20 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     async fn follow(&mut self) -> Result<(), IngestError> {
         loop {
-            let wait = if self.update().await? { self.config.every } else { self.config.every.min(LONGEST_RETRY) };
+            let wait = match self.update().await {
+                Ok(true) => self.config.every,
+                Ok(false) => self.config.every.min(LONGEST_RETRY),
+                Err(error @ IngestError::DiskFull { .. }) => {
+                    tracing::error!(
+                        error = chain(&error),
+                        wait_s = FULL_DISK_RETRY.as_secs_f64(),
+                        "lists of instruments are not sent while it can't be noted which were; what was sent before stays \
+                         in use; trying again"
+                    );
+                    FULL_DISK_RETRY
+                }
+                Err(error) => return Err(error),
+            };
             self.clock.sleep(wait).await;
         }
     }

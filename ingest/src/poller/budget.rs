@@ -61,13 +61,29 @@ impl Budget {
         self.until(f64::from(requests).min(self.capacity), now)
     }
 
-    /// Takes requests out of the bucket before they are made, or puts some back if `requests` is negative.
+    /// Takes requests out of the bucket before they are made. After an error they must not be made, and are still in
+    /// it.
+    ///
+    /// # Errors
+    /// [`IngestError::State`], [`IngestError::DiskFull`].
+    pub async fn spend(&mut self, requests: f64, now: Timestamp) -> Result<(), IngestError> {
+        let left = self.less(requests, now);
+        self.state.save(&left).await?;
+        self.left = left;
+        Ok(())
+    }
+
+    /// Takes out requests that were made beside those that were expected, or puts some back if `requests` is negative.
     ///
     /// # Errors
     /// [`IngestError::State`].
-    pub async fn spend(&mut self, requests: f64, now: Timestamp) -> Result<(), IngestError> {
-        self.left = Left { requests: (self.available(now) - requests).min(self.capacity), at: now };
-        self.state.save(&self.left).await
+    pub async fn correct(&mut self, requests: f64, now: Timestamp) -> Result<(), IngestError> {
+        self.left = self.less(requests, now);
+        self.state.save_if_room(&self.left).await.map(drop)
+    }
+
+    fn less(&self, requests: f64, now: Timestamp) -> Left {
+        Left { requests: (self.available(now) - requests).min(self.capacity), at: now }
     }
 
     fn available(&self, now: Timestamp) -> f64 {
@@ -148,11 +164,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut budget = budget(folder.path(), 100, 3, at(0));
         budget.spend(3.0, at(0)).await.unwrap();
-        budget.spend(27.0, at(0)).await.unwrap();
+        budget.correct(27.0, at(0)).await.unwrap();
         assert_eq!(budget.until_request(3, at(0)).as_secs(), 86_400 / 80 * 13 - 1);
-        budget.spend(-27.0, at(0)).await.unwrap();
+        budget.correct(-27.0, at(0)).await.unwrap();
         assert_eq!(budget.until_request(3, at(0)), Duration::ZERO);
         let error = Budget::new("wire", 3, 3, folder.path(), at(0)).err().unwrap().to_string();
         assert!(error.contains("requests_a_day = 3") && error.contains("wire"), "{error}");
+    }
+
+    /// A request that can't be counted is not made, so it must not be missing from the budget either.
+    #[tokio::test]
+    async fn a_full_disk_takes_no_request_out_of_the_budget() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut budget = budget(folder.path(), 25, 1, at(0));
+        budget.spend(1.0, at(0)).await.unwrap();
+        for _ in 0..10 {
+            std::os::unix::fs::symlink("/dev/full", folder.path().join("budget-wire.new")).unwrap();
+            let error = budget.spend(1.0, at(0)).await.unwrap_err();
+            assert!(matches!(error, IngestError::DiskFull { .. }), "{error}");
+        }
+        for _ in 0..4 {
+            assert_eq!(budget.until_request(1, at(0)), Duration::ZERO);
+            budget.spend(1.0, at(0)).await.unwrap();
+        }
+        assert!(budget.until_request(1, at(0)) > Duration::ZERO);
     }
 }

@@ -152,6 +152,8 @@ pub struct NewsPoller {
     /// Number of polls begun since the start.
     polls: u64,
     state: StateFile<PollProgress>,
+    /// Whether the progress is ahead of the state file, because the disk was full.
+    unsaved: bool,
     health: SourceHealth,
     known_rejects: KnownRejects,
     /// A poll that failed between two pages.
@@ -226,6 +228,7 @@ impl NewsPoller {
             stream,
             clock,
             state,
+            unsaved: false,
             health,
             known_rejects: KnownRejects::default(),
             unfinished: None,
@@ -281,23 +284,12 @@ impl NewsPoller {
             Err(error) if error.is_retryable() || self.must_not_stop_others(&error) => {
                 metrics::counter!("tapewire_news_poll_failures_total", "source" => source.clone()).increment(1);
                 let wait = backoff.next_wait_at_least(error.retry_after());
-                let (said, wait_s) = (chain(&error), wait.as_secs_f64());
-                if error.is_retryable() {
-                    tracing::warn!(source, error = said, wait_s, "polling the news failed; nothing is lost, retrying");
-                } else {
-                    tracing::error!(
-                        source,
-                        error = said,
-                        wait_s,
-                        "the provider refuses to be polled; other sources go on, and this one is tried again; check its \
-                         address, its key and what your plan includes"
-                    );
-                }
+                log_failure(&source, &error, wait);
                 match error.is_of_provider() {
                     // The poll goes on with the page that failed.
                     true if self.unfinished.is_some() => self.health.request_failed(&error).await?,
                     true => self.health.failed(&error).await?,
-                    false => self.health.waiting(&said),
+                    false => self.health.waiting(&chain(&error)),
                 }
                 Ok(Wait::All(wait))
             }
@@ -323,7 +315,13 @@ impl NewsPoller {
         loop {
             let mut at = self.unfinished.take().unwrap_or_else(|| self.begin());
             let requests = self.source.requests();
-            let (asked, answer) = self.page(&at.request).await?;
+            let (asked, answer) = match self.page(&at.request).await {
+                Ok(asked) => asked,
+                Err(error) => {
+                    self.unfinished = Some(at);
+                    return Err(error);
+                }
+            };
             let page = match answer {
                 Ok(page) => page.without_large_records(),
                 // The provider has forgotten the cursor: the next poll begins with its first page.
@@ -376,7 +374,7 @@ impl NewsPoller {
         let answered = ask(&*self.source, request).await;
         if let (Some(before), Some(after)) = (before, self.source.requests()) {
             let made = after.saturating_sub(before) as f64;
-            budget.spend(made - f64::from(expected), self.clock.now()).await?;
+            budget.correct(made - f64::from(expected), self.clock.now()).await?;
         }
         Ok(answered)
     }
@@ -416,8 +414,9 @@ impl NewsPoller {
         let late = late.map(|article| &article.id).collect::<HashSet<_>>().len();
         self.report_late(late);
         polled.late += late;
-        if self.progress.acknowledge(articles, began, &self.config) {
-            self.state.save(&self.progress).await?;
+        self.unsaved |= self.progress.acknowledge(articles, began, &self.config);
+        if self.unsaved {
+            self.unsaved = !self.state.save_if_room(&self.progress).await?;
         }
         Ok(())
     }
@@ -467,5 +466,28 @@ impl NewsPoller {
 
     fn source_label(&self) -> String {
         self.stream.source.clone()
+    }
+}
+
+/// Logs why a poll has failed that is tried again.
+fn log_failure(source: &str, error: &IngestError, wait: Duration) {
+    let (said, wait_s) = (chain(error), wait.as_secs_f64());
+    if matches!(error, IngestError::DiskFull { .. }) {
+        tracing::error!(
+            source,
+            error = said,
+            wait_s,
+            "the source is not polled while its requests can't be counted; nothing is lost, trying again"
+        );
+    } else if error.is_retryable() {
+        tracing::warn!(source, error = said, wait_s, "polling the news failed; nothing is lost, retrying");
+    } else {
+        tracing::error!(
+            source,
+            error = said,
+            wait_s,
+            "the provider refuses to be polled; other sources go on, and this one is tried again; check its address, its \
+             key and what your plan includes"
+        );
     }
 }

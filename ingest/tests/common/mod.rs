@@ -12,6 +12,7 @@ use rdkafka::message::Message as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tapewire_bus::{KafkaConfig, Producer, Topic, Topics};
@@ -190,6 +191,14 @@ pub async fn until(mut done: impl AsyncFnMut() -> bool) {
     while !done().await {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Makes the next save of a state file fail as on a full disk. The poller or feed removes what it could not write, and with
+/// it the full disk.
+pub fn fill_disk_of(folder: &Path, state_file: &str) -> PathBuf {
+    let written_first = folder.join(state_file).with_extension("new");
+    std::os::unix::fs::symlink("/dev/full", &written_first).unwrap();
+    written_first
 }
 
 /// A number from the environment, for tests that can be made longer by hand.

@@ -1,6 +1,6 @@
 //! Lists of instruments on their topic.
 
-use crate::common::{Kafka, symbol, until};
+use crate::common::{Kafka, fill_disk_of, symbol, until};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -142,4 +142,17 @@ fn settings_that_cannot_work_are_refused() {
         assert!(error.to_string().contains(part), "{error}");
     }
     InstrumentsConfig::default().check().unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_delays_a_list_and_ends_nothing() {
+    let kafka = Kafka::start("instruments_full").await;
+    let clock = Clock::accelerated("2025-06-04T12:00:00Z".parse().unwrap(), 20_000.0);
+    let state = tempfile::tempdir().unwrap();
+    let config = InstrumentsConfig { sources: vec!["builtin".into()], ..InstrumentsConfig::default() };
+    let written_first = fill_disk_of(state.path(), "instruments.json");
+    follow(&kafka, &clock, &config, "Apple", state.path(), async || !published(&kafka).await.is_empty()).await;
+    assert!(!written_first.is_symlink(), "nothing was saved while the disk was full");
+    assert_eq!(published(&kafka).await, ["builtin AAPL Apple"]);
+    kafka.clean().await;
 }

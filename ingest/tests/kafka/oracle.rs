@@ -149,7 +149,8 @@ async fn is_complete(kafka: &Kafka, end: Timestamp) -> bool {
 }
 
 /// Runs pollers one after the other, each until it is killed, and the last one without faults until `end` is long past.
-/// Each begins with a clock that is wrong by up to two minutes. Returns how many were killed.
+/// Each begins with a clock that is wrong by up to two minutes, and that jumps by up to ten minutes halfway. Returns how
+/// many were killed.
 async fn follow(
     kafka: &Kafka,
     providers: &ProvidersConfig,
@@ -167,8 +168,14 @@ async fn follow(
         let clock = Clock::accelerated(provider.clock.now() + jump, provider.clock.speed());
         let running = tokio::spawn(poller(kafka, providers, &clock, state.path()).run(Shutdown::new()));
         let until_kill = SignedDuration::from_secs(rng.random_range(2 * 3600..12 * 3600));
-        let stop = provider.clock.now() + until_kill;
+        let (jump_at, stop) = (provider.clock.now() + until_kill / 2, provider.clock.now() + until_kill);
+        let mut jump = (!quiet).then(|| SignedDuration::from_secs(rng.random_range(-600..=600)));
         until(async || {
+            if provider.clock.now() >= jump_at
+                && let Some(by) = jump.take()
+            {
+                clock.jump(by);
+            }
             let done = if quiet { is_complete(kafka, end).await } else { provider.clock.now() >= stop };
             done || running.is_finished()
         })

@@ -247,3 +247,32 @@ async fn a_refused_key_ends_the_poller_with_the_remedy_and_without_the_key() {
     provider.shutdown.cancel();
     kafka.clean().await;
 }
+
+#[tokio::test]
+async fn a_full_disk_stops_no_poll_and_the_state_is_written_when_there_is_room() {
+    let kafka = Kafka::start("full").await;
+    let provider = Provider::start(wire(Faults::default()), ORIGIN, STILL).await;
+    let state = tempfile::tempdir().unwrap();
+    let file = state.path().join("news-massive.json");
+    let mut providers = provider.providers.clone();
+    // One page, so that nothing is saved between the failure and the end of the poll.
+    providers.set(SIMULATED, "news_page_size", 1000);
+    let new_poller = || {
+        let source = providers.news_source(SIMULATED, &provider.clock).unwrap();
+        let (stream, producer) = (WatermarkStream::news(0, 1, SIMULATED), kafka.producer.clone());
+        let (clock, readiness) = (provider.clock.clone(), Readiness::default());
+        NewsPoller::new(config(), source, stream, state.path(), producer, clock, readiness).unwrap()
+    };
+    let mut poller = new_poller();
+    let written_first = common::fill_disk_of(state.path(), "news-massive.json");
+    let first = poller.poll().await.unwrap();
+    assert!(first.sent > 30 && first.pages == 1, "{first:?}");
+    assert!(!file.exists() && !written_first.exists(), "the disk was not full");
+    assert!(!kafka.news_watermarks().await.is_empty(), "the watermark waits for the disk");
+    // Nothing is new, and the state is saved all the same.
+    assert_eq!(poller.poll().await.unwrap().sent, 0);
+    assert!(file.exists());
+    assert_eq!(new_poller().poll().await.unwrap().sent, 0);
+    provider.shutdown.cancel();
+    kafka.clean().await;
+}

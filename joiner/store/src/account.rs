@@ -94,8 +94,7 @@ pub fn bar_starts<'a>(
         let query = "SELECT DISTINCT toUnixTimestamp64Micro(start) AS start FROM bars
         WHERE run = {run:String} AND symbol = {symbol:String} AND width_s = {width:UInt32}";
         let query = config.client().query(query).param("run", run.as_str());
-        let starts = query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all().await;
-        starts.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.answer(query.param("symbol", symbol.as_str()).param("width", width_s).fetch_all()).await
     })
 }
 

@@ -126,5 +126,5 @@ async fn fetch<T: RowOwned + RowRead>(
     config: &ClickHouseConfig,
     query: clickhouse::query::Query,
 ) -> Result<Vec<T>, StoreError> {
-    query.fetch_all().await.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    config.answer(query.fetch_all()).await
 }

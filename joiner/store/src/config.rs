@@ -18,6 +18,8 @@ use tapewire_runtime::CaCertificates;
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// ClickHouse closes idle connections after 3 seconds.
 const IDLE: Duration = Duration::from_secs(2);
+/// Longest wait for the whole answer of a query. A connection that the network has forgotten never gets one.
+const LONGEST_QUERY: Duration = Duration::from_secs(600);
 
 /// The connection to ClickHouse.
 #[derive(Clone, Deserialize, JsonSchema, Serialize)]
@@ -121,8 +123,27 @@ impl ClickHouseConfig {
 
     /// What a query finds of a run, which it names as `{run:String}`.
     pub(crate) async fn rows_of<T: RowOwned + RowRead>(&self, run: &Run, query: &str) -> Result<Vec<T>, StoreError> {
-        let rows = self.client().query(query).param("run", run.as_str()).fetch_all().await;
-        rows.map_err(|error| StoreError::from_clickhouse(error, &self.url))
+        self.answer(self.client().query(query).param("run", run.as_str()).fetch_all()).await
+    }
+
+    /// Waits for the answer of a query, at most [`LONGEST_QUERY`].
+    ///
+    /// # Errors
+    /// The [errors of queries](StoreError#errors-of-queries).
+    pub(crate) async fn answer<T>(
+        &self,
+        asked: impl Future<Output = clickhouse::error::Result<T>>,
+    ) -> Result<T, StoreError> {
+        self.answer_within(LONGEST_QUERY, asked).await
+    }
+
+    async fn answer_within<T>(
+        &self,
+        limit: Duration,
+        asked: impl Future<Output = clickhouse::error::Result<T>>,
+    ) -> Result<T, StoreError> {
+        let answer = tokio::time::timeout(limit, asked).await.unwrap_or(Err(clickhouse::error::Error::TimedOut));
+        answer.map_err(|error| StoreError::from_clickhouse(error, &self.url))
     }
 }
 
@@ -155,6 +176,19 @@ mod tests {
         config.client().query("SELECT 1").execute().await.unwrap();
         let request = request.join().unwrap();
         assert!(request.lines().next().unwrap().contains("session_timezone=UTC"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_query_that_is_never_answered_ends() {
+        // It accepts connections and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config =
+            ClickHouseConfig { url: format!("http://{}", silent.local_addr().unwrap()), ..ClickHouseConfig::default() };
+        let client = config.client();
+        let error = config.answer_within(Duration::from_millis(200), client.query("SELECT 1").execute()).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable { .. }) && error.is_retryable(), "{error}");
+        assert!(error.to_string().contains("timeout expired"), "{error}");
     }
 
     #[test]

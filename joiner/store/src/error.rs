@@ -4,7 +4,8 @@
 ///
 /// # Errors of queries
 /// [`Unreachable`](Self::Unreachable), [`Certificate`](Self::Certificate), [`Login`](Self::Login), [`Busy`](Self::Busy),
-/// [`NotMigrated`](Self::NotMigrated) (not where no database is needed), [`ClickHouse`](Self::ClickHouse).
+/// [`DiskFull`](Self::DiskFull), [`NotMigrated`](Self::NotMigrated) (not where no database is needed),
+/// [`ClickHouse`](Self::ClickHouse).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -38,6 +39,14 @@ pub enum StoreError {
     /// ClickHouse is overloaded or restarting.
     #[error("clickhouse at {url} can't take requests now: {reason}")]
     Busy {
+        /// Address as configured.
+        url: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// ClickHouse has no room on its disk.
+    #[error("the disk of clickhouse at {url} is full ({reason}); make room there, or give the server a larger disk")]
+    DiskFull {
         /// Address as configured.
         url: String,
         /// What the server said.
@@ -101,6 +110,10 @@ pub enum StoreError {
 /// ClickHouse's codes for "try again later": timeout, no free connection, network, memory, too many parts or
 /// queries, read-only for now, shutting down.
 const BUSY: [u32; 10] = [159, 202, 203, 209, 210, 236, 241, 242, 252, 745];
+/// Its code for a disk that has no room for a part.
+const NO_ROOM: u32 = 243;
+/// What the system says of a file that can't grow. ClickHouse quotes it with several codes.
+const DISK_FULL: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 /// Its codes for a user that is not known or not allowed from here, and a password that is wrong or missing.
 const LOGIN: [u32; 4] = [192, 193, 194, 516];
 /// Its codes for a missing table, database or column.
@@ -175,6 +188,9 @@ impl StoreError {
             (Error::Network(_) | Error::TimedOut, _) => Self::Unreachable { url, reason },
             // The client compares a row's columns with the table's before it sends any.
             (Error::SchemaMismatch(_), _) => Self::NotMigrated { url, reason },
+            (_, Some(code)) if code == NO_ROOM || DISK_FULL.iter().any(|said| reason.contains(said)) => {
+                Self::DiskFull { url, reason: reason.lines().next().unwrap_or_default().to_owned() }
+            }
             (_, Some(252)) if reason.contains(TOO_MANY_PARTITIONS) => Self::ClickHouse { url, reason },
             (_, Some(code)) if LOGIN.contains(&code) => {
                 // What follows is about passwords in files of the server.
@@ -188,7 +204,7 @@ impl StoreError {
 
     /// Whether doing the same again later can succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Busy { .. } | Self::DiskFull { .. })
     }
 }
 
@@ -216,6 +232,25 @@ mod tests {
         );
         assert!(matches!(sorted("not an answer of ClickHouse"), StoreError::ClickHouse { .. }));
         assert!(StoreError::from_clickhouse(Error::TimedOut, "u").is_retryable());
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for_and_named() {
+        for text in [
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+            "Code: 75. DB::ErrnoException: Cannot write to file /x: , errno: 28, strerror: No space left on device",
+            "Code: 1001. DB::Exception: filesystem error: in create_directories: No space left on device",
+            "Code: 76. DB::ErrnoException: Cannot open file /x/a: , errno: 122, strerror: Disk quota exceeded",
+        ] {
+            let error = StoreError::from_clickhouse(Error::BadResponse(text.into()), "http://h:8123");
+            assert!(matches!(error, StoreError::DiskFull { .. }) && error.is_retryable(), "{error}");
+            let said = error.to_string();
+            assert!(said.starts_with("the disk of clickhouse at http://h:8123 is full (Code: "), "{said}");
+            assert!(said.contains("make room there"), "{said}");
+        }
+        // This machine's disk is not the server's.
+        let own = Error::Network(std::io::Error::from_raw_os_error(28).into());
+        assert!(matches!(StoreError::from_clickhouse(own, "u"), StoreError::Unreachable { .. }));
     }
 
     #[test]

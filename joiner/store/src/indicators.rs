@@ -69,8 +69,7 @@ pub async fn newest(
         columns = columns()
     );
     let query = config.client().query(&sql).param("run", run).param("width", width_s).param("symbols", symbols);
-    let rows = query.param("since", since.unwrap_or(0)).fetch_all().await;
-    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    config.answer(query.param("since", since.unwrap_or(0)).fetch_all()).await
 }
 
 /// The columns as they are read into an [`IndicatorRow`].

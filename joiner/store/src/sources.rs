@@ -59,6 +59,5 @@ pub async fn source_progress(config: &ClickHouseConfig) -> Result<Vec<SourceRow>
     let sql = "SELECT toString(run) AS run, toString(kind) AS kind, toString(source) AS source,
             toUnixTimestamp64Micro(watermark) AS watermark, idle, position
         FROM source_progress FINAL WHERE source_progress.run = {live:String} ORDER BY kind, source";
-    let rows = config.client().query(sql).param("live", Run::live().as_str()).fetch_all().await;
-    rows.map_err(|error| StoreError::from_clickhouse(error, &config.url))
+    config.answer(config.client().query(sql).param("live", Run::live().as_str()).fetch_all()).await
 }

@@ -69,13 +69,7 @@ pub fn counts<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, R
         assumeNotNull((SELECT uniqExact(symbol) FROM bars WHERE run = {run:String})) AS symbols,
         assumeNotNull((SELECT count() FROM impact FINAL WHERE run = {run:String})) AS impacts,
         assumeNotNull((SELECT count() FROM dead_letters FINAL WHERE run = {run:String})) AS dead_letters";
-        let client = config.client();
-        client
-            .query(query)
-            .param("run", run.as_str())
-            .fetch_one()
-            .await
-            .map_err(|error| StoreError::from_clickhouse(error, &config.url))
+        config.answer(config.client().query(query).param("run", run.as_str()).fetch_one()).await
     })
 }
 

@@ -7,6 +7,10 @@ use tapewire_runtime::{Backoff, Shutdown};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for the server to take a part of a batch, and before that for its answer about the table's columns.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for the acknowledgement of a batch.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Writes batches, and waits for a ClickHouse that does not answer. Cheap to clone.
 #[derive(Clone)]
@@ -23,7 +27,7 @@ impl Writer {
     }
 
     /// Inserts `rows` into `table` and returns when the server has them, also in its materialized views. While the
-    /// server does not answer or is busy it is tried again.
+    /// server does not answer, is busy or has a full disk it is tried again.
     ///
     /// A batch whose acknowledgement was lost is recognised by its content when it is sent again: tables have a
     /// deduplication window. After that window the versions of the rows have the same effect. No token is made from
@@ -44,7 +48,8 @@ impl Writer {
     ///
     /// # Errors
     /// Errors that trying again can't fix ([`StoreError::ClickHouse`], [`StoreError::NotMigrated`], [`StoreError::Login`]); at
-    /// shutdown [`StoreError::Unreachable`], [`StoreError::Busy`] or [`StoreError::Certificate`]. The rows were not acknowledged then.
+    /// shutdown [`StoreError::Unreachable`], [`StoreError::Busy`], [`StoreError::DiskFull`] or [`StoreError::Certificate`]. The
+    /// rows were not acknowledged then.
     pub async fn insert<T>(&self, table: &'static str, rows: &[T]) -> Result<(), StoreError>
     where
         T: RowOwned + RowWrite + Row,
@@ -66,7 +71,22 @@ impl Writer {
             if !error.is_retryable() && !matches!(error, StoreError::Certificate { .. }) {
                 return Err(error);
             }
-            tracing::warn!(%error, table, rows = rows.len(), "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again");
+            let rows = rows.len();
+            if matches!(error, StoreError::DiskFull { .. }) {
+                tracing::error!(
+                    %error,
+                    table,
+                    rows,
+                    "ClickHouse has no room for a batch; nothing is lost, the same batch is sent until there is room"
+                );
+            } else {
+                tracing::warn!(
+                    %error,
+                    table,
+                    rows,
+                    "ClickHouse did not accept a batch; nothing is lost, the same batch is sent again"
+                );
+            }
             if self.shutdown.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
                 return Err(error);
             }
@@ -77,11 +97,11 @@ impl Writer {
     where
         T: RowOwned + RowWrite + Row,
     {
-        let mut insert = self
-            .client
-            .insert::<T>(table)
-            .await?
-            .with_timeouts(Some(Duration::from_secs(30)), Some(Duration::from_secs(120)))
+        // The first insert into a table asks for its columns, without a time-out of its own.
+        let begun = tokio::time::timeout(SEND_TIMEOUT, self.client.insert::<T>(table)).await;
+        let mut insert = begun
+            .unwrap_or(Err(clickhouse::error::Error::TimedOut))?
+            .with_timeouts(Some(SEND_TIMEOUT), Some(ACKNOWLEDGE_TIMEOUT))
             .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
             // A batch of daily bars has rows of hundreds of months, and each month is a partition.
             .with_setting("max_partitions_per_insert_block", "0");
