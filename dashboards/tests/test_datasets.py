@@ -699,12 +699,40 @@ class Tape(unittest.TestCase):
         self.assertEqual((60, {86400}), (len(rows), {row["width_s"] for row in rows}))
         self.assertEqual(("2025-01-02", "2025-03-02"), self.span(rows))
 
-    def test_one_bar_without_news_is_one_row(self):
+    def test_one_bar_is_drawn_from_its_start_to_its_end(self):
+        """A line of one point would have no width, and its range neither. What is counted is of the first row alone."""
         bar = next(bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN")
-        database.insert({"bars": [bar | {"run": "one bar"}]})
-        (row,) = query("tape", run=["one bar"])
-        self.assertEqual([bar[name] for name in ("low", "close")], [row[name] for name in ("low", "close")])
-        self.assertEqual([0, None], [row["positive"], row["positive_score"]])
+        story = self.stories("CYGN")[0] | {"published_at": bar["start"], "label": "positive", "score": 0.5}
+        database.insert({"bars": [bar | {"run": "one bar"}], "mentions": [story | {"run": "one bar"}]})
+        first, end = query("tape", run=["one bar"])
+        self.assertEqual(("2026-03-05 14:30", "until 2026-03-05 14:31"), (first["bar"], end["bar"]))
+        for row in (first, end):
+            self.assertEqual([bar[name] for name in ("low", "close")], [row[name] for name in ("low", "close")])
+        self.assertEqual((bar["volume"], 1, 0.5), (first["volume"], first["positive"], first["positive_score"]))
+        self.assertEqual((None, 0, None), (end["volume"], end["positive"], end["positive_score"]))
+        self.assertEqual([False, True], [first["is_end"], end["is_end"]])
+        self.assertEqual({False}, {row["is_end"] for row in query("tape", run=[seed.RUN])})
+
+    def test_one_daily_bar_ends_on_the_next_day(self):
+        bar = next(bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN")
+        database.insert({"bars": [bar | {"run": "one day", "width_s": 86400, "start": "2026-03-05 05:00:00"}]})
+        self.assertEqual(["2026-03-05", "until 2026-03-06"], [row["bar"] for row in query("tape", run=["one day"])])
+
+    def test_news_since_the_last_bar_before_a_chosen_time_belongs_to_the_first_bar(self):
+        run = {"run": "a gap"}
+        of_company = [bar | run for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN"]
+        # The bar before the chosen time ends at 15:59, and the first one begins at 16:01.
+        bars = [bar for bar in of_company if not "2026-03-06 15:59" <= bar["start"] < "2026-03-06 16:01"]
+        stories = [
+            self.stories("CYGN")[0] | run | {"article_id": moment, "published_at": f"2026-03-06 {moment}"}
+            for moment in ("15:58:59", "15:59:00", "16:00:30")
+        ]
+        # Another company is traded all the time.
+        others = [bar | run for bar in seed.rows()["bars"] if bar["symbol"] == "ARBO"]
+        database.insert({"bars": bars + others, "mentions": stories})
+        rows = query("tape", run=["a gap"], period=("2026-03-06 16:00:00", "2026-03-06 17:00:00"))
+        self.assertEqual("2026-03-06 16:01", rows[0]["bar"])
+        self.assertEqual((2, 0), (self.marks(rows[:1]), self.marks(rows[1:])))
 
     def test_the_session_of_the_latest_news_is_drawn_even_if_bars_go_on(self):
         story = next(s for s in self.stories("CYGN") if s["published_at"] > "2026-03-05 15")

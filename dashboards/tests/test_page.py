@@ -622,6 +622,25 @@ class Changes(Choices):
     def is_marked(self, colour: tuple[int, int, int]) -> bool:
         return sum(self.halves(colour)) > 20
 
+    def visit_run(self, run: str) -> None:
+        """Not by `open`, which waits for charts that have nothing to draw."""
+        chosen = f"extraFormData:(filters:!((col:run,op:IN,val:!('{run}')))),filterState:(value:!('{run}'))"
+        state = f"(NATIVE_FILTER-run:(id:NATIVE_FILTER-run,{chosen},ownState:()))"
+        self.browser.driver.get(f"{superset.url}/superset/dashboard/{FIRST_PAGE}/?native_filters={state}")
+
+    def test_one_bar_shows_its_range(self):
+        bar = next(bar for bar in seed.rows()["bars"] if bar["symbol"] == "CYGN")
+        database.insert({"bars": [bar | {"run": "one bar"}]})
+        self.addCleanup(database.write, "DELETE FROM bars WHERE run = 'one bar'")
+        self.visit_run("one bar")
+        self.browser.wait(
+            "the range of the bar",
+            lambda: self.browser.driver.execute_script(FAINT, CHART.format("Price and news")) > 5_000,
+        )
+        self.browser.wait("its figures", lambda: self.rows("Company"))
+        ((*_, bars, first, until),) = self.rows("Company")
+        self.assertEqual(("1 of 1 min", "5 Mar 2026 14:30", "5 Mar 2026 14:31"), (bars, first, until))
+
     def test_a_mark_tells_by_its_shape_what_the_news_was(self):
         story = next(
             s for s in seed.rows()["mentions"] if s["symbol"] == "CYGN" and s["published_at"] > "2026-03-06 15"
@@ -636,10 +655,7 @@ class Changes(Choices):
             database.insert({"mentions": [story | {"run": run, "label": label, "score": score}]})
             self.addCleanup(database.write, f"DELETE FROM mentions WHERE run = '{run}'")
             self.addCleanup(database.write, f"DELETE FROM bars WHERE run = '{run}'")
-            chosen = f"extraFormData:(filters:!((col:run,op:IN,val:!('{run}')))),filterState:(value:!('{run}'))"
-            state = f"(NATIVE_FILTER-run:(id:NATIVE_FILTER-run,{chosen},ownState:()))"
-            # Not by `open`, which waits for charts that have nothing to draw.
-            self.browser.driver.get(f"{superset.url}/superset/dashboard/{FIRST_PAGE}/?native_filters={state}")
+            self.visit_run(run)
             self.browser.wait("the mark", partial(self.is_marked, colour))
             # It may still be growing.
             time.sleep(2)

@@ -192,7 +192,17 @@ def setUpModule():
     database.create()
     corrected = bars("HALO")[3] | {"volume": 5.0, "received_at": "2026-03-07 00:00:00"}
     database.insert({
-        "bars": [*bars("HALO"), *bars("O'NEIL"), {**bars("HALO")[0], "run": "a-replay", "width_s": 3600}],
+        "bars": [
+            *bars("HALO"),
+            *bars("O'NEIL"),
+            {**bars("HALO")[0], "symbol": "ALSO"},
+            {**bars("HALO")[0], "run": "a-replay", "width_s": 3600},
+        ],
+        "instruments": [
+            {"symbol": "HALO", "name": name, "valid_from": day, "kind": "stock", "source": "builtin"}
+            | {"seen_at": "2026-01-01 00:00:00"}
+            for name, day in (("Halo Lamps", "1900-01-01"), ("Halo & Co", "2020-01-01"))
+        ],
         "indicators": [*indicators("HALO"), *indicators("SPLIT", split=True), *days("HALO")],
         "mentions": mentions("HALO"),
         "impact": impact("HALO"),
@@ -375,9 +385,10 @@ class Variables(unittest.TestCase):
     def test_runs_begin_with_live(self):
         self.assertEqual([["live"], ["a-replay"]], self.values("run"))
 
-    def test_symbols_are_those_with_bars_in_the_run(self):
-        self.assertEqual([["HALO"], ["O'NEIL"]], self.values("symbol"))
-        self.assertEqual([["HALO"]], self.values("symbol", run="a-replay"))
+    def test_symbols_are_those_with_bars_in_the_run_with_their_companies_and_those_in_the_news_first(self):
+        self.assertEqual([["HALO", "HALO – Halo & Co"], ["ALSO", "ALSO"], ["O'NEIL", "O'NEIL"]], self.values("symbol"))
+        self.assertEqual([["HALO", "HALO – Halo & Co"]], self.values("symbol", run="a-replay"))
+        self.assertEqual([], self.values("symbol", run="no such run"))
 
     def test_widths_are_those_of_the_symbol_with_a_name(self):
         self.assertEqual([["60", "1 min"]], self.values("width", symbol="O'NEIL"))

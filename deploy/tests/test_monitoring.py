@@ -6,13 +6,15 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "scripts"))
+sys.path[:0] = [str(REPOSITORY / "scripts"), str(REPOSITORY / "dashboards" / "tests")]
 import grafana  # noqa: E402
 import promtool  # noqa: E402
+from contrast import contrast  # noqa: E402
 
 ALERTS = REPOSITORY / "deploy" / "prometheus" / "alerts.yml"
 WRITTEN = re.compile(r"(?:counter|gauge|histogram)!\(\s*\"(tapewire_\w+)\"")
@@ -108,6 +110,61 @@ class Dashboards(unittest.TestCase):
                     self.assertLessEqual(asked, defined, title)
                     used |= asked
                 self.assertEqual(defined, used)
+
+
+class Colours(unittest.TestCase):
+    """Grafana shows a colour that is named in one shade in its light theme and in another in the dark one."""
+
+    BACKGROUNDS = ("#ffffff", "#181b1f")
+    SHADES: ClassVar[dict[str, tuple[str, str]]] = {
+        "blue": ("#3274d9", "#5794f2"),
+        "dark-orange": ("#e55400", "#fa6400"),
+        "gray": ("#808080", "#808080"),
+        "green": ("#56a64b", "#73bf69"),
+        "purple": ("#a352cc", "#b877d9"),
+        "red": ("#e02f44", "#f2495c"),
+    }
+    # Of the theme's text, and none at all.
+    NEUTRAL: ClassVar[set[str]] = {"text", "transparent"}
+
+    def test_shades_stand_out_in_both_themes(self):
+        for name, shades in self.SHADES.items():
+            for shade, background in zip(shades, self.BACKGROUNDS, strict=True):
+                self.assertGreaterEqual(contrast(shade, background), 3, name)
+
+    def test_dashboards_name_these_colours_and_no_others(self):
+        for board in Dashboards.boards:
+            named = set(colours(board))
+            self.assertTrue(named)
+            self.assertLessEqual(named, self.SHADES.keys() | self.NEUTRAL, board["uid"])
+
+    def test_a_series_whose_name_is_known_has_a_colour_of_its_own(self):
+        # Others, such as those of sources, have the next colour of Grafana's palette.
+        for board in Dashboards.boards:
+            for panel in (panel for panel in board["panels"] if panel["type"] == "timeseries"):
+                fixed = {
+                    override["matcher"]["options"]: entry["value"]["fixedColor"]
+                    for override in panel["fieldConfig"]["overrides"]
+                    for entry in override["properties"]
+                    if entry["id"] == "color"
+                }
+                names = {target.get("legendFormat") or "{{}}" for target in panel["targets"]}
+                self.assertLessEqual({name for name in names if "{{" not in name}, fixed.keys(), panel["title"])
+                if panel["datasource"]["type"] == grafana.CLICKHOUSE:
+                    self.assertTrue(fixed, panel["title"])
+
+
+def colours(part: Any) -> Iterator[str]:
+    """The colours that a part of a dashboard names."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if isinstance(value, str) and (key.lower().endswith("color") or key in ("up", "down", "flat")):
+                yield value
+            else:
+                yield from colours(value)
+    elif isinstance(part, list):
+        for entry in part:
+            yield from colours(entry)
 
 
 class Rules(unittest.TestCase):
