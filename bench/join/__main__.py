@@ -15,6 +15,7 @@ from bench import build, machine
 from bench.environment import environment_of
 from bench.errors import BenchError, exit_code
 from bench.resident import ROOT, Resident, variables
+from bench.rounds import order
 from stack.settings import from_environment
 
 REQUIREMENTS = ROOT / "bench" / "join" / "requirements.txt"
@@ -75,10 +76,8 @@ def measure(options: argparse.Namespace) -> int:
 
 def play(number: int, ours: Resident, peers: Resident) -> list[dict]:
     """One round. A peer whose returns differ from ours is wrong, or we are: nothing is reported then."""
-    names = [OURS, *PEERS]
-    shift = number % len(names)
     runs = []
-    for name in names[shift:] + names[:shift]:
+    for name in order([OURS, *PEERS], number):
         answer = ours.ask("run") if name == OURS else peers.ask(name)
         if not answer.get("deviation", 0.0) <= MAX_RETURN_DEVIATION:
             raise BenchError(f"the returns of {name} and ours differ by {answer['deviation']:.2g}")
