@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import build, machine
-from bench.environment import environment_of
+from bench.environment import environment_of, pinned
 from bench.errors import BenchError, exit_code
 from bench.resident import ROOT, Resident, variables
 from bench.rounds import order
@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> int:
         "mentions": options.mentions,
         "rounds": options.rounds,
         "load_average": {"before": load, "after": machine.load_average()},
-        "machine": machine.facts(python) | {"packages": packages()},
+        "machine": machine.facts(python) | {"packages": pinned(REQUIREMENTS)},
         "runs": runs,
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -106,11 +106,6 @@ def table(runs: list[dict]) -> str:
 def environment(cache: Path) -> Path:
     """The Python that the peers run in."""
     return environment_of(REQUIREMENTS, cache, "bench-join", "the peers of the join, about 500 MB on disk")
-
-
-def packages() -> dict[str, str]:
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
-    return dict(line.split("==", 1) for line in lines if line)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -41,7 +41,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let prefix = format!("fold_topics_{}.", std::process::id());
     let brokers = std::env::var("TAPEWIRE_KAFKA_BROKERS")?;
-    let kafka = KafkaConfig { brokers, prefix, partitions: PARTITIONS, ..KafkaConfig::default() };
+    // A member notices with a heartbeat that another has joined, by default after up to 3 s.
+    let properties = [("heartbeat.interval.ms".to_owned(), "300".to_owned())].into();
+    let kafka = KafkaConfig { brokers, prefix, partitions: PARTITIONS, properties, ..KafkaConfig::default() };
     match words[..] {
         ["resident", trades, members] => resident(&kafka, trades.parse()?, members.parse()?).await?,
         [] => once(&kafka, 4_000_000, 2).await?,

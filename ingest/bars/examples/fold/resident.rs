@@ -154,7 +154,8 @@ impl Stopwatch {
     }
 }
 
-/// Of this thread since its start.
+/// Of this thread since its start. The kernel counts it at each tick, every few milliseconds: the sum over many short times
+/// is right to a few percent.
 fn processor_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
