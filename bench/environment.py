@@ -22,7 +22,7 @@ CONVERTED = ("onnxruntime", "openvino", "ctranslate2")
 
 def virtual_environment(cache: Path) -> Path:
     """The Python that peers run in."""
-    folder = cache / f"bench-env-{_digest(REQUIREMENTS)}"
+    folder = cache / f"bench-env-{digest(REQUIREMENTS)}"
     python, complete = folder / "bin" / "python", folder / "complete"
     if not complete.exists():
         print("bench: installing the peers, about 5 GB on disk (first time only)", flush=True)
@@ -37,7 +37,7 @@ def virtual_environment(cache: Path) -> Path:
 
 def environment_of(requirements: Path, cache: Path, name: str, what: str) -> Path:
     """The Python of a smaller benchmark, with all of its `requirements`; `what` names them for the user."""
-    folder = cache / f"{name}-env-{_digest(requirements)}"
+    folder = cache / f"{name}-env-{digest(requirements)}"
     python, complete = folder / "bin" / "python", folder / "complete"
     if not complete.exists():
         print(f"bench: installing {what} (first time only)", flush=True)
@@ -47,6 +47,12 @@ def environment_of(requirements: Path, cache: Path, name: str, what: str) -> Pat
             raise BenchError(f"{requirements} cannot be installed; see above")
         complete.touch()
     return python
+
+
+def pinned(requirements: Path) -> dict[str, str]:
+    """The versions in a file of requirements, with or without hashes."""
+    words = (line.partition("#")[0].split() for line in requirements.read_text().splitlines())
+    return dict(line[0].split("==", 1) for line in words if line and not line[0].startswith("-"))
 
 
 def _install_one_by_one(install: list[str | Path]) -> None:
@@ -59,7 +65,7 @@ def _install_one_by_one(install: list[str | Path]) -> None:
 
 def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
     """The folder of the model with every peer's conversion; what failed is noted in `lost` by peer."""
-    folder = cache / f"bench-{shape}-{_digest(REQUIREMENTS, BENCH / 'model.py', BENCH / 'texts.py')}"
+    folder = cache / f"bench-{shape}-{digest(REQUIREMENTS, BENCH / 'model.py', BENCH / 'texts.py')}"
     if not (folder / "complete").exists():
         print(f"bench: making the model {shape}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -69,7 +75,7 @@ def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
         (folder / "complete").touch()
     for peer in CONVERTED:
         source = BENCH / "peers" / f"{peer}.py"
-        complete = folder / f"{peer}-{_digest(source)}.complete"
+        complete = folder / f"{peer}-{digest(source)}.complete"
         if complete.exists():
             continue
         print(f"bench: converting the model for {peer}", flush=True)
@@ -82,7 +88,7 @@ def model(cache: Path, python: Path, shape: str, lost: dict[str, str]) -> Path:
 
 def reference(python: Path, model: Path, scored: Path) -> Path:
     """The file of PyTorch's logits for the first of these texts."""
-    path = model / f"reference-{_digest(scored)}.json"
+    path = model / f"reference-{digest(scored)}.json"
     if not path.exists():
         print("bench: computing the reference logits", flush=True)
         if reason := _run([python, "-m", "bench.model", "reference", model, scored, path], model / "reference.log"):
@@ -92,7 +98,7 @@ def reference(python: Path, model: Path, scored: Path) -> Path:
 
 def texts_file(cache: Path, count: int) -> Path:
     """The file of `count` texts."""
-    path = cache / f"bench-texts-{count}-{_digest(BENCH / 'texts.py')}.jsonl"
+    path = cache / f"bench-texts-{count}-{digest(BENCH / 'texts.py')}.jsonl"
     texts.write(path, texts.sample(count))
     return path
 
@@ -105,5 +111,6 @@ def _run(command: list[str | Path], log: Path) -> str | None:
     return f"{said[-1]} (log: {log})" if code else None
 
 
-def _digest(*files: Path) -> str:
+def digest(*files: Path) -> str:
+    """A hash of what the files contain, short enough for a name."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

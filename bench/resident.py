@@ -37,6 +37,12 @@ def variables(threads: int) -> dict[str, str]:
     return os.environ | limits | quiet
 
 
+def cpu_seconds(process: int) -> float:
+    """Processor time of all threads of a process so far, to 0.01 s."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
 class Resident:
     """An engine in a process of its own. `ready` is the object that it printed once it was loaded."""
 
@@ -71,8 +77,7 @@ class Resident:
 
     def cpu_seconds(self) -> float:
         """Processor time of all its threads so far, to 0.01 s."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_seconds(self._process.pid)
 
     def memory_bytes(self) -> int:
         """Resident memory now; 0 once it has ended."""

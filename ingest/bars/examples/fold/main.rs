@@ -1,11 +1,23 @@
-//! How many trades the fold takes a second on one core: `cargo run --release -p tapewire-bars --example fold -- [TRADES]`.
+//! How many trades the fold takes a second on one core.
 //!
-//! The trades are of 500 symbols, some are late, and there is a watermark for each second; bars are of 1 s, 1 min and
-//! 5 min. Making the trades is not part of the time.
+//! ```text
+//! cargo run --release -p tapewire-bars --example fold -- [TRADES]         # trades of its own making
+//! cargo run --release -p tapewire-bars --example fold -- parquet FOLDER   # the trades of a folder, for bench/fold
+//! ```
+//!
+//! The trades that it makes are of 500 symbols, some are late, and there is a watermark for each second; bars are of 1 s,
+//! 1 min and 5 min. Making the trades is not part of the time.
+//!
+//! `parquet` answers lines on its standard input; [`resident`] describes them.
+#![allow(clippy::print_stdout, reason = "a measuring tool: it prints what it measured")]
+
+mod resident;
+mod trades;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tapewire_bars::{Fold, Widths};
 use tapewire_core::{BarUpdates, Symbol, Trade};
@@ -15,7 +27,18 @@ const SYMBOLS: usize = 500;
 const TRADES_A_SECOND: usize = 20_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let wanted: usize = std::env::args().nth(1).map_or(Ok(20_000_000), |text| text.parse())?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["parquet", folder] => resident::answer(Path::new(folder)),
+        [] => made(20_000_000),
+        [trades] => made(trades.parse()?),
+        _ => Err("see the top of ingest/bars/examples/fold/main.rs".into()),
+    }
+}
+
+/// Folds this number of trades, or a few more, and prints how fast.
+fn made(wanted: usize) -> Result<(), Box<dyn std::error::Error>> {
     let symbols = (0..SYMBOLS).map(|i| Symbol::new(&format!("S{i}"))).collect::<Result<Vec<_>, _>>()?;
     let widths = Widths::new(&[1, 60, 300])?;
     let lateness = SignedDuration::from_secs(10);
