@@ -174,17 +174,17 @@ async fn articles_become_the_same_mentions_again_after_a_kill() {
 
     let letters = all_records(&config, Topic::DeadLetter).await;
     assert!(letters.len() >= 2, "one for each time the broken record was read");
-    for letter in letters {
-        let letter: DeadLetter = serde_json::from_slice(&letter.payload).unwrap();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes).unwrap();
-        assert_eq!(bytes, b"{\"v\":1,");
-        assert!(
-            letter.origin.starts_with("topic news, partition ") && letter.origin.contains(", offset "),
-            "{letter:?}"
-        );
-        assert_eq!(letter.stage, "sentiment-worker");
-    }
+    letters.iter().for_each(assert_is_of_the_broken_record);
     Topics::new(&config).delete().await.unwrap();
+}
+
+/// A dead letter names the place of the record that can't be read, and has its bytes.
+fn assert_is_of_the_broken_record(letter: &Received) {
+    let letter: DeadLetter = serde_json::from_slice(&letter.payload).unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes).unwrap();
+    assert_eq!(bytes, b"{\"v\":1,");
+    assert!(letter.origin.starts_with("topic news, partition ") && letter.origin.contains(", offset "), "{letter:?}");
+    assert_eq!(letter.stage, "sentiment-worker");
 }
 
 /// On each partition of `sentiment`, the watermark of a partition of `news` comes after every mention of the articles
