@@ -10,7 +10,7 @@ const TABLE: &str = include_str!("calendars.txt");
 const FIRST: Date = date(2000, 1, 1);
 const LAST: Date = date(2030, 12, 31);
 
-/// Why the file is sound wherever `expect` is used here.
+/// Why a line of the file can always be read.
 const TESTED: &str = "a test reads every line of the file";
 
 /// The calendar of a market that is in the file.
