@@ -56,11 +56,11 @@ def hours(day: date, exchange: str, row: pandas.Series, zone: object) -> Hours:
     whole = (local("open"), local("close"))
     if pandas.isna(row["break_start"]):
         return whole
-    pause = (local("break_start"), local("break_end"))
+    lunch_break = (local("break_start"), local("break_end"))
     for of, first, last, earlier in EARLIER_BREAKS:
         if of == exchange and first <= day <= last:
-            pause = earlier
-    return whole + pause
+            lunch_break = earlier
+    return whole + lunch_break
 
 
 def dated(keyword: str, days: list[date]) -> list[str]:

@@ -39,8 +39,8 @@ impl DeadLetters {
     /// Sends one dead letter and waits until the broker has it, so that the caller may commit past its input.
     ///
     /// `origin` says where the bytes came from, without secrets. It is the record's key, so two letters about one input
-    /// are in one partition. Of a longer input only the first [`KEPT`] bytes are kept, and the reason says so. A long reason
-    /// is shortened.
+    /// are in one partition. Of an input with more than [`KEPT`] bytes only the first are kept, and the reason says so. A
+    /// long reason is shortened.
     ///
     /// # Errors
     /// As [`Producer::send`].

@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tapewire_bus::avro::{self, Decoder, RegistryError, TOPICS, TopicSchema, header, schema, split};
 use tapewire_bus::{
-    BusError, Consumer, DeadLetters, Event, Format, KafkaConfig, Producer, Received, SchemaRegistryConfig, Topic,
-    Topics,
+    BusError, Consumer, DeadLetters, Event, Format, KafkaConfig, Producer, SchemaRegistryConfig, Topic, Topics,
 };
 use tapewire_core::record::{News, Scored};
 use tapewire_core::{DeadLetter, HaltRecord, Run};
 use tapewire_runtime::Clock;
-use tapewire_testkit::{Optional, every_record};
+use tapewire_testkit::{Optional, every_record, next_records};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -32,17 +31,6 @@ fn as_json(config: &KafkaConfig) -> KafkaConfig {
 
 fn consumer(config: &KafkaConfig, topic: Topic) -> Consumer {
     Consumer::new(config, &format!("readers-{}", topic.base_name()), &[topic], |committed, _| committed).unwrap()
-}
-
-async fn records(consumer: &mut Consumer, count: usize) -> Vec<Received> {
-    let mut found = Vec::new();
-    while found.len() < count {
-        let event = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("records arrive");
-        if let Event::Record(record) = event.unwrap() {
-            found.push(record);
-        }
-    }
-    found
 }
 
 /// A halt of this symbol, and its JSON.
@@ -97,7 +85,7 @@ async fn every_record_of_every_topic_arrives_as_it_was_sent() {
             // One key, so that they are in one partition, in order.
             producer.send(topic, "key", json).await.unwrap();
         }
-        let read = records(&mut consumer(&config, topic), sent.len()).await;
+        let read = next_records(&mut consumer(&config, topic), sent.len()).await;
         for (json, record) in sent.into_iter().zip(read) {
             assert_eq!(String::from_utf8_lossy(&record.payload), String::from_utf8_lossy(json));
             let (found, datum) = split(record.bytes()).unwrap();
@@ -121,7 +109,7 @@ async fn dead_letters_stay_json_and_a_topic_may_have_both_formats() {
     for (number, config) in [as_json(&config), config.clone()].iter().enumerate() {
         let group = format!("both-{number}");
         let mut reader = Consumer::new(config, &group, &[Topic::Halts], |committed, _| committed).unwrap();
-        let read = records(&mut reader, 4).await;
+        let read = next_records(&mut reader, 4).await;
         let symbols: Vec<String> =
             read.iter().map(|record| record.decode::<tapewire_core::Halt>().unwrap().body.symbol.to_string()).collect();
         assert_eq!(symbols, ["AAPL", "MSFT", "NVDA", "TSLA"]);
@@ -129,7 +117,7 @@ async fn dead_letters_stay_json_and_a_topic_may_have_both_formats() {
         assert_eq!(formats, [false, true, false, true]);
     }
     DeadLetters::new(avro, Clock::wall(), "test-stage").publish("somewhere", "no reason", b"\0\x01").await.unwrap();
-    let letters = records(&mut consumer(&config, Topic::DeadLetter), 1).await;
+    let letters = next_records(&mut consumer(&config, Topic::DeadLetter), 1).await;
     let letter: DeadLetter = serde_json::from_slice(letters[0].bytes()).unwrap();
     assert_eq!((letter.stage.as_str(), letter.bytes.as_str()), ("test-stage", "AAE="));
     deleted(&config).await;
@@ -158,7 +146,7 @@ async fn what_cannot_be_read_is_handed_on_with_its_reason_and_its_bytes_and_the_
         avro.send(Topic::News, "key", &article).await.unwrap();
     }
     let letters = DeadLetters::new(raw, Clock::wall(), "test-stage");
-    let read = records(&mut consumer(&config, Topic::News), 2 * bad.len()).await;
+    let read = next_records(&mut consumer(&config, Topic::News), 2 * bad.len()).await;
     for (pair, (payload, reason)) in read.chunks(2).zip(&bad) {
         let error = pair[0].decode::<News>().unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
@@ -166,7 +154,7 @@ async fn what_cannot_be_read_is_handed_on_with_its_reason_and_its_bytes_and_the_
         assert_eq!(pair[1].payload, article);
         letters.publish_record(&pair[0], &error).await.unwrap();
     }
-    let written = records(&mut consumer(&config, Topic::DeadLetter), bad.len()).await;
+    let written = next_records(&mut consumer(&config, Topic::DeadLetter), bad.len()).await;
     let mut kept: Vec<DeadLetter> =
         written.iter().map(|record| serde_json::from_slice(&record.payload).unwrap()).collect();
     kept.sort_by_key(|letter| letter.origin.clone());
@@ -207,7 +195,7 @@ async fn records_of_earlier_and_of_later_schemas_are_read() {
     let (_, absent) = every_record(1, Optional::Absent).into_iter().find(|(topic, _)| *topic == "sentiment").unwrap();
     let payload = [&header(id(&earlier_id))[..], &earlier.encode(&absent).unwrap()].concat();
     raw.send(Topic::Sentiment, "key", &payload).await.unwrap();
-    let read = records(&mut consumer(&config, Topic::Sentiment), 1).await;
+    let read = next_records(&mut consumer(&config, Topic::Sentiment), 1).await;
     assert_eq!(read[0].payload, absent);
     assert!(matches!(read[0].decode::<Scored>().unwrap().body, Scored::Mention(mention) if mention.asked_as.is_none()));
 
@@ -216,7 +204,7 @@ async fn records_of_earlier_and_of_later_schemas_are_read() {
     more["body"]["level"] = 2.into();
     let payload = [&header(id(&later_id))[..], &later.encode(more.to_string().as_bytes()).unwrap()].concat();
     raw.send(Topic::Halts, "key", &payload).await.unwrap();
-    let read = records(&mut consumer(&config, Topic::Halts), 1).await;
+    let read = next_records(&mut consumer(&config, Topic::Halts), 1).await;
     assert_eq!(read[0].payload, halt("AAPL"));
     assert_eq!(read[0].bytes(), payload, "nothing of what this build does not know is lost from a dead letter");
     deleted(&config).await;
@@ -339,12 +327,12 @@ async fn a_reader_waits_for_the_registry_and_neither_loses_nor_reorders_a_record
     let mut reader = consumer(&behind_gate, Topic::Halts);
     gate.turn_away(&mut reader).await;
     gate.is_open.send_replace(true);
-    let mut read = records(&mut reader, 100).await;
+    let mut read = next_records(&mut reader, 100).await;
 
     // Down again: what was written by schemas that are known is read all the same.
     gate.is_open.send_replace(false);
     avro.send(Topic::Halts, "key", &halt(&symbols[100])).await.unwrap();
-    read.extend(records(&mut reader, 1).await);
+    read.extend(next_records(&mut reader, 1).await);
     for symbol in &symbols[101..199] {
         let mut more: Value = serde_json::from_slice(&halt(symbol)).unwrap();
         more["body"]["venue"] = "XNAS".into();
@@ -354,7 +342,7 @@ async fn a_reader_waits_for_the_registry_and_neither_loses_nor_reorders_a_record
     raw.send(Topic::Halts, "key", &halt(&symbols[199])).await.unwrap();
     gate.turn_away(&mut reader).await;
     gate.is_open.send_replace(true);
-    read.extend(records(&mut reader, 99).await);
+    read.extend(next_records(&mut reader, 99).await);
     let found: Vec<String> =
         read.iter().map(|record| record.decode::<tapewire_core::Halt>().unwrap().body.symbol.to_string()).collect();
     assert_eq!(found, symbols);

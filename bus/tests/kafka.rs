@@ -3,29 +3,16 @@
 
 use std::time::Duration;
 use tapewire_bus::binding::{self, BoundDatabase, bind, bound_database};
-use tapewire_bus::{
-    BusError, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Received, Topic, Topics, lag::lag,
-};
+use tapewire_bus::{BusError, Commit, Consumer, DeadLetters, Event, KafkaConfig, Producer, Topic, Topics, lag::lag};
 use tapewire_core::DeadLetter;
 use tapewire_runtime::Clock;
+use tapewire_testkit::{all_records, next_records};
 
 /// Empty topics on the real broker; `None`, with a printed line, if there is no broker.
 async fn installation(name: &str) -> Option<KafkaConfig> {
     let config = tapewire_testkit::kafka(name, 3).await?;
     Topics::new(&config).ensure().await.expect("creating topics twice is safe");
     Some(config)
-}
-
-async fn records(consumer: &mut Consumer, count: usize) -> Vec<Received> {
-    let mut found = Vec::new();
-    while found.len() < count {
-        let event =
-            tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
-        if let Event::Record(record) = event {
-            found.push(record);
-        }
-    }
-    found
 }
 
 async fn assignment(consumer: &mut Consumer) -> Vec<tapewire_bus::consumer::Assigned> {
@@ -51,7 +38,7 @@ async fn a_restarted_consumer_starts_where_its_metadata_says() {
     let first = assignment(&mut consumer).await;
     assert_eq!(first.len(), 3);
     assert!(first.iter().all(|partition| partition.committed.is_none()));
-    let found = records(&mut consumer, 10).await;
+    let found = next_records(&mut consumer, 10).await;
     assert_eq!(lag(&config, "joiner", &[Topic::Bars]).await.unwrap(), 10);
     let partition = found[0].partition;
     let commit = Commit { topic: Topic::Bars, partition, next: 8, metadata: "5".into() };
@@ -63,7 +50,7 @@ async fn a_restarted_consumer_starts_where_its_metadata_says() {
     let again = assignment(&mut consumer).await;
     let ours = again.iter().find(|a| a.partition == partition).unwrap();
     assert_eq!((ours.committed, ours.metadata.as_str()), (Some(8), "5"));
-    let found = records(&mut consumer, 5).await;
+    let found = next_records(&mut consumer, 5).await;
     assert_eq!(found.iter().map(|r| r.offset).collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
     Topics::new(&config).delete().await.unwrap();
 }
@@ -91,8 +78,7 @@ async fn broadcast_reaches_every_partition_and_the_others_are_all_but_the_keys_o
     for delivery in producer.enqueue_to_others(Topic::News, "SPY", b"others").await.unwrap() {
         delivery.acknowledged().await.unwrap();
     }
-    let mut consumer = Consumer::new(&config, "reader", &[Topic::News], |committed, _| committed).unwrap();
-    let found = records(&mut consumer, 6).await;
+    let found = all_records(&config, Topic::News).await;
     let partitions = |payload: &[u8]| {
         let mut of: Vec<i32> = found.iter().filter(|r| r.payload == payload).map(|r| r.partition).collect();
         of.sort_unstable();
@@ -114,8 +100,7 @@ async fn a_dead_letter_keeps_every_byte() {
     let letters = DeadLetters::new(producer, Clock::wall(), "test-stage");
     let bytes = [0xff, 0x00, b'{', 0xc3];
     letters.publish("file bars.csv, line 3", "not UTF-8", &bytes).await.unwrap();
-    let mut consumer = Consumer::new(&config, "reader", &[Topic::DeadLetter], |committed, _| committed).unwrap();
-    let found = records(&mut consumer, 1).await;
+    let found = all_records(&config, Topic::DeadLetter).await;
     let letter: DeadLetter = serde_json::from_slice(&found[0].payload).unwrap();
     assert_eq!((letter.stage.as_str(), letter.origin.as_str()), ("test-stage", "file bars.csv, line 3"));
     assert_eq!(letter.reason, "not UTF-8");

@@ -5,29 +5,16 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::time::Duration;
-use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Received, Topic, Topics};
+use tapewire_bus::{KafkaConfig, Producer, Topic, Topics};
 use tapewire_runtime::traces::{Parent, Span, SpanKind};
 use tapewire_runtime::{Traces, TracesConfig};
+use tapewire_testkit::all_records;
 
 const OUTSIDE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// The id of the trace of a span; empty without one.
 fn trace(span: &Span) -> String {
     span.headers().first().map(|(_, traceparent)| traceparent[3..35].to_owned()).unwrap_or_default()
-}
-
-/// All records of a topic of one partition.
-async fn records(config: &KafkaConfig, count: usize) -> Vec<Received> {
-    let mut consumer = Consumer::new(config, "reader", &[Topic::News], |committed, _| committed).unwrap();
-    let mut found = Vec::new();
-    while found.len() < count {
-        let event =
-            tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
-        if let Event::Record(record) = event {
-            found.push(record);
-        }
-    }
-    found
 }
 
 async fn send_outside(config: &KafkaConfig, headers: &[(&str, &[u8])]) {
@@ -55,7 +42,7 @@ async fn headers_carry_traces() {
     send_outside(&config, &[("traceparent", b"\xff\xfe")]).await;
     send_outside(&config, &[("tracestate", b"rojo=1")]).await;
 
-    let found = records(&config, 8).await;
+    let found = all_records(&config, Topic::News).await;
     let spans: Vec<Span> = found.iter().map(|record| record.span("score")).collect();
     let traces: Vec<String> = spans.iter().map(trace).collect();
     assert_eq!((traces[0].len(), &traces[0]), (32, &trace(&root)));

@@ -10,9 +10,10 @@ use support::servers::Servers;
 use support::{Installation, Process, python, small_market, succeeded, wait_until};
 use tapewire_bus::avro::{self, header, is_avro, schema};
 use tapewire_bus::lag::lag;
-use tapewire_bus::{Consumer, Event, KafkaConfig, Producer, Received, SchemaRegistryConfig, Topic};
+use tapewire_bus::{KafkaConfig, Producer, Received, SchemaRegistryConfig, Topic};
 use tapewire_core::record::News;
 use tapewire_core::{NewsRecord, Run};
+use tapewire_testkit::all_records;
 
 const ARTICLES: usize = 80;
 
@@ -55,24 +56,6 @@ fn kafka(place: &Installation, brokers: &str, registry: &str) -> KafkaConfig {
     let schema_registry = SchemaRegistryConfig { url: Some(registry.into()), ..SchemaRegistryConfig::default() };
     let prefix = format!("{}-", place.database());
     KafkaConfig { brokers: brokers.into(), prefix, schema_registry, ..KafkaConfig::default() }
-}
-
-/// All records of a topic.
-async fn read(config: &KafkaConfig, topic: Topic) -> Vec<Received> {
-    let mut consumer = Consumer::new(config, "onlooker", &[topic], |_, _| 0).unwrap();
-    let (mut records, mut expected) = (Vec::new(), None);
-    while expected != Some(records.len() as u64) {
-        let event = tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("records arrive");
-        match event.unwrap() {
-            Event::Assigned(partitions) => {
-                let from: Vec<(i32, i64)> = partitions.iter().map(|assigned| (assigned.partition, 0)).collect();
-                expected = Some(consumer.unread(topic, &from).await.unwrap());
-            }
-            Event::Record(record) => records.push(record),
-            Event::Revoked => {}
-        }
-    }
-    records
 }
 
 /// fastavro reads the same from the topics' bytes, with nothing from us but the registry's address.
@@ -132,7 +115,7 @@ async fn a_replay_in_avro_gives_the_rows_of_json_also_where_the_registry_is_away
     assert_eq!(place.count("SELECT count() FROM dead_letters"), 0);
     let mut records = Vec::new();
     for topic in [Topic::News, Topic::Sentiment, Topic::Bars] {
-        let of_topic = read(&kafka(&place, &servers.brokers, REGISTRY), topic).await;
+        let of_topic = all_records(&kafka(&place, &servers.brokers, REGISTRY), topic).await;
         assert!(of_topic.len() > ARTICLES && of_topic.iter().all(|record| is_avro(record.bytes())), "{topic:?}");
         records.extend(of_topic);
     }
@@ -238,7 +221,7 @@ async fn avro_that_could_not_be_read_is_kept_shown_and_replayed() {
     let join = place.role("join");
     wait_until("the article is stored", || place.count("SELECT count() FROM articles WHERE run = 'letters'") == 1);
     join.stop();
-    let sent = read(&config, Topic::News).await;
+    let sent = all_records(&config, Topic::News).await;
     assert!(sent.len() == 3 && sent.iter().all(|record| is_avro(record.bytes())), "{sent:?}");
 }
 

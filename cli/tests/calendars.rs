@@ -13,7 +13,7 @@ fn every_session_of_every_calendar_is_as_published() {
     let mut sessions = "market,date,open,break_start,break_end,close\n".to_owned();
     for market in Market::ALL {
         for session in market.calendar().sessions() {
-            let (from, until) = session.pause.unzip();
+            let (from, until) = session.lunch_break.unzip();
             let text = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
             let (open, close) = (session.open, session.close);
             let (from, until) = (text(from), text(until));

@@ -173,7 +173,7 @@ fn file(dice: &mut Dice<'_>) -> Vec<u8> {
     text
 }
 
-/// Variables, with the value that a secret has where it is one.
+/// Variables of the environment. Some are secrets, with the value [`SECRET`].
 fn variables(dice: &mut Dice<'_>) -> Vec<(OsString, OsString)> {
     let secrets = ["KAFKA_PASSWORD", "MASSIVE_API_KEY", "DESK_API_KEY"];
     let one = |dice: &mut Dice<'_>| {
@@ -207,7 +207,7 @@ fn read(path: &Path, environment: Vec<(OsString, OsString)>, flags: &[String]) -
     })
 }
 
-/// The number that the layers give to `kafka.partitions` if it is given as a plain number in the highest of them.
+/// The value of `kafka.partitions`, if the last flag about Kafka gives it as a plain number.
 fn partitions(flags: &[String]) -> Option<i32> {
     let last = flags.iter().rev().find(|flag| flag.starts_with("kafka"))?;
     last.strip_prefix("kafka.partitions=")?.trim().parse().ok()

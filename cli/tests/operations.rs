@@ -308,18 +308,25 @@ fn daily_bars_are_fetched_beside_minutes_and_after_a_kill_each_is_there_once() {
     let closes = "SELECT count() = 2 AND uniqExact(last) = 1 FROM (SELECT width_s, argMax(close, start) AS last FROM bars FINAL \
                   WHERE run = 'both' AND symbol = 'SPY' AND start < '2025-05-31' GROUP BY width_s)";
     assert_eq!(place.count(closes), 1, "a day closes at the price of its last minute");
+}
 
-    let halts = place
-        .tapewire()
-        .args(["backfill", "--from", "2025-05-30", "--to", "2025-05-30", "--news", "none"])
-        .args(["--prices", "nasdaq_halts", "--symbols", "AAPL", "--bar-width", "1d"])
-        .output()
-        .unwrap();
-    assert!(!halts.status.success() && both(&halts).contains("These have daily bars: alpaca"), "{}", both(&halts));
-    let without_days = backfill("2025-05-30", &["--daily-from", "2025-05-01"]).output().unwrap();
-    assert!(both(&without_days).contains("needs --bar-width 1d"), "{}", both(&without_days));
-    let hours = backfill("2025-05-30", &["--bar-width", "1h"]).output().unwrap();
-    assert!(hours.status.code() == Some(2) && both(&hours).contains("there are 1m and 1d"), "{}", both(&hours));
+#[test]
+fn daily_bars_that_can_not_be_fetched_are_refused_with_what_can() {
+    let Some(place) = Installation::new("no_daily") else { return };
+    let refused = |arguments: &[&str]| {
+        let mut command = place.tapewire();
+        command.args(["backfill", "--to", "2025-06-02", "--news", "none", "--symbols", "AAPL"]).args(arguments);
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}: {}", both(&output));
+        (output.status.code(), both(&output))
+    };
+    let (_, halts) = refused(&["--from", "2025-05-30", "--prices", "nasdaq_halts", "--bar-width", "1d"]);
+    assert!(halts.contains("These have daily bars: alpaca"), "{halts}");
+    let massive = ["--from", "2025-05-30", "--prices", "massive"];
+    let (_, without_days) = refused(&[&massive[..], &["--daily-from", "2025-05-01"]].concat());
+    assert!(without_days.contains("needs --bar-width 1d"), "{without_days}");
+    let (code, hours) = refused(&[&massive[..], &["--bar-width", "1h"]].concat());
+    assert!(code == Some(2) && hours.contains("there are 1m and 1d"), "{hours}");
 }
 
 #[test]

@@ -67,16 +67,24 @@ fn files_that_can_t_be_used_are_refused_before_anything_connects() {
     }
 }
 
+/// Replays files of the installation's folder as a run without a benchmark, and returns what is printed.
+fn replayed(place: &Installation, run: &str, news: &str, bars: &str) -> String {
+    let mut command = place.tapewire();
+    command.args(["replay", "--run", run, "--benchmark", "none", "--news", news, "--bars", bars]);
+    succeeded(command.output().unwrap())
+}
+
+/// The title, entry and entry price of the only joined row of a run.
+fn entry(place: &Installation, run: &str) -> String {
+    let columns = "m.title, toString(i.entry_at), i.entry_price";
+    let tables = "impact AS i FINAL INNER JOIN mentions AS m FINAL USING (run, article_id, symbol)";
+    place.query(&format!("SELECT {columns} FROM {tables} WHERE i.run = '{run}'"))
+}
+
 #[test]
-fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
+fn rows_of_one_article_are_joined_for_each_company_that_its_last_edit_names() {
     let Some(place) = Installation::new("inputs") else { return };
     let write = |name: &str, content: &str| std::fs::write(place.folder.path().join(name), content).unwrap();
-    let run = |name: &str, more: &[&str]| {
-        let mut command = place.tapewire();
-        command.args(["replay", "--run", name, "--benchmark", "none"]).args(more);
-        succeeded(command.output().unwrap())
-    };
-    // One article has a row for each of its companies, and an edit of another takes a company back.
     let mut bars = BARS.to_owned();
     for line in BARS.lines().skip(1) {
         writeln!(bars, "{}", line.replace("EXMP", "MKR")).unwrap();
@@ -85,10 +93,11 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     let row = |id: &str, symbols: &str| {
         NEWS.replace("a1", id).replace(r#"["EXMP"]"#, symbols).replace("14:00:00", "13:59:30")
     };
+    // One article has a row for each of its companies, and an edit of another takes a company back.
     let rows =
         [row("n1", r#"["EXMP"]"#), row("n1", r#"["MKR"]"#), row("n2", r#"["EXMP", "MKR"]"#), row("n2", r#"["EXMP"]"#)];
     write("news.jsonl", &rows.concat());
-    let said = run("tickers", &["--news", "news.jsonl", "--bars", "bars.csv"]);
+    let said = replayed(&place, "tickers", "news.jsonl", "bars.csv");
     assert!(said.contains("sent 2 articles (3 mentions) and 6 bars; 0 rows could not be read"), "{said}");
     assert!(said.contains("each 60 s wide, by the least distance between starts"), "{said}");
     assert_eq!(
@@ -102,8 +111,13 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     }
     let kept = "SELECT status, reason, unscored FROM impact FINAL WHERE run = 'tickers' AND article_id = 'n2' AND symbol = 'MKR'";
     assert_eq!(place.query(kept), "not_joined\twithdrawn\twithdrawn");
+}
 
-    // An edit that reports the jump counts from its own time; an edit without a time does not replace the first text.
+/// An edit that reports the jump counts from its own time; an edit without a time does not replace the first text.
+#[test]
+fn an_edit_is_joined_from_the_time_at_which_it_was_made() {
+    let Some(place) = Installation::new("edits") else { return };
+    let write = |name: &str, content: &str| std::fs::write(place.folder.path().join(name), content).unwrap();
     let minute = |minute: u32| {
         let price = if minute < 30 { 100 } else { 110 };
         let (hour, minute) = (14 + minute / 60, minute % 60);
@@ -116,23 +130,23 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
     let edit = NEWS.replace("raises its outlook", "jumps 10%");
     let timed = edit.replace("\"symbols\"", r#""updated_at": "2025-05-12T14:40:00Z", "symbols""#);
     write("timed.jsonl", &(NEWS.to_owned() + &timed));
-    run("timed", &["--news", "timed.jsonl", "--bars", "jump.csv"]);
-    let entry = |run: &str| {
-        let columns = "m.title, toString(i.entry_at), i.entry_price";
-        let tables = "impact AS i FINAL INNER JOIN mentions AS m FINAL USING (run, article_id, symbol)";
-        place.query(&format!("SELECT {columns} FROM {tables} WHERE i.run = '{run}'"))
-    };
-    assert_eq!(entry("timed"), "Example Corp jumps 10%\t2025-05-12 14:41:00.000000\t110");
+    replayed(&place, "timed", "timed.jsonl", "jump.csv");
+    assert_eq!(entry(&place, "timed"), "Example Corp jumps 10%\t2025-05-12 14:41:00.000000\t110");
     write("untimed.jsonl", &(NEWS.to_owned() + &edit));
-    let said = run("untimed", &["--news", "untimed.jsonl", "--bars", "jump.csv"]);
+    let said = replayed(&place, "untimed", "untimed.jsonl", "jump.csv");
     assert!(
         said.contains("1 rows could not be read") && said.contains("an edit without the time of the edit"),
         "{said}"
     );
-    assert_eq!(entry("untimed"), "Example Corp raises its outlook\t2025-05-12 14:01:00.000000\t100");
+    assert_eq!(entry(&place, "untimed"), "Example Corp raises its outlook\t2025-05-12 14:01:00.000000\t100");
+}
 
-    // A daily bar stamped at midnight in New York, or by its date, is the session of its day.
-    for (name, stamp) in [("midnight", "T04:00:00Z"), ("utc", "T00:00:00Z"), ("date", ""), ("open", "T13:30:00Z")] {
+#[test]
+fn a_daily_bar_is_the_session_of_its_day_however_it_is_stamped() {
+    let Some(place) = Installation::new("daily_bars") else { return };
+    let write = |name: &str, content: &str| std::fs::write(place.folder.path().join(name), content).unwrap();
+    // At midnight in New York, at midnight in UTC, by the date, and at the open.
+    for (run, stamp) in [("midnight", "T04:00:00Z"), ("utc", "T00:00:00Z"), ("date", ""), ("open", "T13:30:00Z")] {
         let day = |day: u32| {
             let open = 100 + day;
             format!("EXMP,2025-05-{day:02}{stamp},{open},{},{},{},100000\n", open + 3, open - 1, open + 1)
@@ -140,9 +154,9 @@ fn rows_of_one_article_edits_and_daily_bars_are_joined_as_they_were_knowable() {
         let days = [5, 6, 7, 8, 9, 12, 13, 14, 15, 16].map(day).concat();
         write("daily.csv", &format!("symbol,start,open,high,low,close,volume\n{days}"));
         write("early.jsonl", &NEWS.replace("2025-05-12T14:00:00Z", "2025-05-13T11:00:00Z"));
-        let said = run(name, &["--news", "early.jsonl", "--bars", "daily.csv"]);
+        let said = replayed(&place, run, "early.jsonl", "daily.csv");
         assert!(said.contains("each 1 day wide"), "{said}");
-        assert_eq!(entry(name), "Example Corp raises its outlook\t2025-05-13 13:30:00.000000\t113", "{name}");
+        assert_eq!(entry(&place, run), "Example Corp raises its outlook\t2025-05-13 13:30:00.000000\t113", "{run}");
     }
 }
 

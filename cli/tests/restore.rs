@@ -90,6 +90,35 @@ impl Market {
     }
 }
 
+/// Restores a database from the backup with its name.
+fn restore(servers: &Servers, name: &str) {
+    // Without a database in the address: it is gone.
+    let restored = std::process::Command::new("curl")
+        .args(["-sS", "--noproxy", "*", "--data-binary", &format!("RESTORE DATABASE {name} FROM File('{name}')")])
+        .arg(format!("{}/", servers.clickhouse))
+        .output();
+    let restored = succeeded(restored.unwrap());
+    assert!(restored.contains("RESTORED"), "{restored}");
+}
+
+/// Moves the groups whose commits say what is in the tables to the beginning of the topics with this prefix.
+fn read_again_from_the_beginning(servers: &Servers, prefix: &str) {
+    for group in GROUPS {
+        let group = format!("{prefix}{group}");
+        let moved = servers.stack(&[
+            "tool",
+            "groups",
+            "--group",
+            &group,
+            "--all-topics",
+            "--reset-offsets",
+            "--to-earliest",
+            "--execute",
+        ]);
+        assert!(moved.contains(prefix) && !moved.contains("Error"), "{moved}");
+    }
+}
+
 #[test]
 fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
     if std::env::var("TAPEWIRE_KAFKA_BROKERS").is_err() {
@@ -117,13 +146,7 @@ fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
     roles.into_iter().for_each(Process::stop);
 
     market.succeeds(&format!("DROP DATABASE {name} SYNC"));
-    // Without a database in the address, which is gone now.
-    let restored = std::process::Command::new("curl")
-        .args(["-sS", "--noproxy", "*", "--data-binary", &format!("RESTORE DATABASE {name} FROM File('{name}')")])
-        .arg(format!("{}/", servers.clickhouse))
-        .output();
-    let restored = succeeded(restored.unwrap());
-    assert!(restored.contains("RESTORED"), "{restored}");
+    restore(&servers, &name);
     assert_eq!(place.count("SELECT count() FROM articles WHERE run = 'second'"), 0, "the backup is older");
     let rows = ["mentions", "impact FINAL WHERE status != 'final'"]
         .map(|of| place.query(&format!("SELECT count() FROM {of}")));
@@ -131,21 +154,7 @@ fn a_restored_backup_and_the_topics_read_again_give_the_same_rows() {
 
     // `tapewire` takes it for the database that the topics are read into, and the tables for complete.
     succeeded(place.tapewire().arg("migrate").output().unwrap());
-    let prefix = name.clone() + "-";
-    for group in GROUPS {
-        let group = format!("{prefix}{group}");
-        let moved = servers.stack(&[
-            "tool",
-            "groups",
-            "--group",
-            &group,
-            "--all-topics",
-            "--reset-offsets",
-            "--to-earliest",
-            "--execute",
-        ]);
-        assert!(moved.contains(&prefix) && !moved.contains("Error"), "{moved}");
-    }
+    read_again_from_the_beginning(&servers, &format!("{name}-"));
     let roles = market.roles();
     let count = |table: &str| place.count(&format!("SELECT uniqExact(run, article_id) FROM {table}"));
     wait_until("all articles are joined again", || ["articles", "impact"].map(count) == [2 * ARTICLES; 2]);

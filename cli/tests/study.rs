@@ -342,6 +342,21 @@ fn findings_of_real_data_are_those_that_statsmodels_computes() {
     computed_again(folder.path(), &news, &bars, &more, &["--days", "1"]);
 }
 
+/// Articles about two companies, about one of them in an edit, about none, about one without bars, without a text, and
+/// after the close: id, title, and other fields.
+const SPECIAL_ARTICLES: [(&str, &str, &str); 6] = [
+    ("two", "BBBB and CCCC agree to merge", r#""published_at":"2024-07-09T13:45:00Z","symbols":["BBBB","CCCC"]"#),
+    (
+        "two",
+        "BBBB agrees to merge",
+        r#""published_at":"2024-07-09T13:45:00Z","updated_at":"2024-07-09T13:50:00Z","symbols":["BBBB"]"#,
+    ),
+    ("none", "Markets close higher", r#""published_at":"2024-07-10T13:45:00Z","symbols":[]"#),
+    ("away", "ZZZZ raises its outlook", r#""published_at":"2024-07-10T13:46:00Z","symbols":["ZZZZ"]"#),
+    ("empty", "<p></p>", r#""published_at":"2024-07-10T13:47:00Z","symbols":["DDDD"]"#),
+    ("late", r#"DDDD \"wins\", says DDDD"#, r#""published_at":"2024-07-12T22:00:00Z","symbols":["DDDD"]"#),
+];
+
 /// `join` writes the rows that a replay through topics and servers gives, column by column.
 #[test]
 fn joined_rows_are_those_of_a_replay() {
@@ -349,26 +364,33 @@ fn joined_rows_are_those_of_a_replay() {
     let folder = place.folder.path();
     market(folder, 0.001);
     let mut news = std::fs::read_to_string(folder.join("news.jsonl")).unwrap();
-    for (id, title, rest) in [
-        ("two", "BBBB and CCCC agree to merge", r#""published_at":"2024-07-09T13:45:00Z","symbols":["BBBB","CCCC"]"#),
-        (
-            "two",
-            "BBBB agrees to merge",
-            r#""published_at":"2024-07-09T13:45:00Z","updated_at":"2024-07-09T13:50:00Z","symbols":["BBBB"]"#,
-        ),
-        ("none", "Markets close higher", r#""published_at":"2024-07-10T13:45:00Z","symbols":[]"#),
-        ("away", "ZZZZ raises its outlook", r#""published_at":"2024-07-10T13:46:00Z","symbols":["ZZZZ"]"#),
-        ("empty", "<p></p>", r#""published_at":"2024-07-10T13:47:00Z","symbols":["DDDD"]"#),
-        ("late", r#"DDDD \"wins\", says DDDD"#, r#""published_at":"2024-07-12T22:00:00Z","symbols":["DDDD"]"#),
-    ] {
+    for (id, title, rest) in SPECIAL_ARTICLES {
         writeln!(news, r#"{{"id":"{id}","title":"{title}","source":"Wire",{rest}}}"#).unwrap();
     }
     std::fs::write(folder.join("news.jsonl"), news).unwrap();
     let files = ["--news", "news.jsonl", "--bars", "bars.csv", "--run", "small", "--benchmark", "AAAA"];
     succeeded(place.tapewire().arg("replay").args(files).output().unwrap());
-    // A study of the stored run finds what a study of the files does.
+    assert_run_is_studied_as_its_files(&place, &files);
+    for (name, format) in [("rows.csv", "CSVWithNames"), ("rows.jsonl", "JSONEachRow")] {
+        let output = tapewire(folder, &[&["join"], &files[..], &["-o", name]].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        let sql = format!(
+            "SELECT COLUMNS('.*') EXCEPT version FROM impact FINAL ORDER BY symbol, provider, article_id FORMAT {format} \
+             SETTINGS output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
+        );
+        let (expected, found) = (place.query(&sql), std::fs::read_to_string(folder.join(name)).unwrap());
+        match format {
+            "JSONEachRow" => assert_same_values(&expected, &found),
+            _ => assert_same_columns(&expected, &found),
+        }
+    }
+}
+
+/// A study of the stored run `small` finds what a study of its files does; another run is not known.
+fn assert_run_is_studied_as_its_files(place: &Installation, files: &[&str]) {
+    let folder = place.folder.path();
     let choices = ["--json", "f.json", "--days", "3", "--minimum-days", "3", "--overwrite"];
-    let output = tapewire(folder, &[&["study"], &files[..], &choices].concat());
+    let output = tapewire(folder, &[&["study"], files, &choices].concat());
     assert!(output.status.success(), "{}", said(&output));
     let expected = findings_of(folder);
     let of_run = ["study", "--run", "small", "--benchmark", "AAAA"];
@@ -379,48 +401,36 @@ fn joined_rows_are_those_of_a_replay() {
     let unknown = place.tapewire().args(["study", "--run", "smal"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(1), "{}", said(&unknown));
     assert!(said(&unknown).contains("has no joined row of run smal; it has small (94 rows)"), "{}", said(&unknown));
-    for (name, format) in [("rows.csv", "CSVWithNames"), ("rows.jsonl", "JSONEachRow")] {
-        let output = tapewire(folder, &[&["join"], &files[..], &["-o", name]].concat());
-        assert!(output.status.success(), "{}", said(&output));
-        let sql = format!(
-            "SELECT COLUMNS('.*') EXCEPT version FROM impact FINAL ORDER BY symbol, provider, article_id FORMAT {format} \
-             SETTINGS output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 0"
-        );
-        let (expected, found) = (place.query(&sql), std::fs::read_to_string(folder.join(name)).unwrap());
-        let parsed = |text: &str| -> Vec<Vec<String>> {
-            let line = |line: &str| match format {
-                "JSONEachRow" => {
-                    let Value::Object(fields) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
-                    fields.into_iter().map(|(name, value)| format!("{name}={}", normal(value))).collect()
-                }
-                _ => line.split(',').map(str::to_owned).collect(),
-            };
-            text.lines().map(line).collect()
-        };
-        if format == "JSONEachRow" {
-            let (expected, found) = (parsed(&expected), parsed(&found));
-            assert_eq!(expected.len(), 88 + 6, "two mentions of article `two`, and one of each other article");
-            let has = |what: &str| expected.iter().any(|row| row.iter().any(|field| field == what));
-            assert!(
-                has("reason=withdrawn")
-                    && has("reason=no_symbol")
-                    && has("reason=no_bars")
-                    && has("unscored=empty_text")
-            );
-            assert!(expected.iter().flatten().any(|field| field.starts_with("ar_5m=") && field != "ar_5m=null"));
-            for (expected, found) in expected.iter().zip(&found) {
-                assert_eq!(found, expected);
-            }
-            assert_eq!(found.len(), expected.len());
-        } else {
-            assert_eq!(found.lines().count(), expected.lines().count());
-            let names = |text: &str| {
-                let line = text.lines().next().unwrap().replace('"', "");
-                line.split(',').map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
-            };
-            assert_eq!(names(&found), names(&expected));
-        }
+}
+
+/// Compares rows as JSON lines, field by field; those of [`SPECIAL_ARTICLES`] are among them.
+fn assert_same_values(expected: &str, found: &str) {
+    let fields = |line: &str| -> Vec<String> {
+        let Value::Object(fields) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+        fields.into_iter().map(|(name, value)| format!("{name}={}", normal(value))).collect()
+    };
+    let parsed = |text: &str| text.lines().map(fields).collect::<Vec<_>>();
+    let (expected, found) = (parsed(expected), parsed(found));
+    assert_eq!(expected.len(), 88 + 6, "two mentions of article `two`, and one of each other article");
+    let has = |what: &str| expected.iter().flatten().any(|field| field == what);
+    for what in ["reason=withdrawn", "reason=no_symbol", "reason=no_bars", "unscored=empty_text"] {
+        assert!(has(what), "no row has {what}");
     }
+    assert!(expected.iter().flatten().any(|field| field.starts_with("ar_5m=") && field != "ar_5m=null"));
+    for (expected, found) in expected.iter().zip(&found) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+/// Compares the columns and the number of rows of CSV.
+fn assert_same_columns(expected: &str, found: &str) {
+    assert_eq!(found.lines().count(), expected.lines().count());
+    let names = |text: &str| {
+        let line = text.lines().next().unwrap().replace('"', "");
+        line.split(',').map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(names(found), names(expected));
 }
 
 /// A value in the form in which both are compared: ClickHouse's times have no zone, and numbers may be written as

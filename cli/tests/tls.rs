@@ -191,6 +191,83 @@ fn said(place: &Installation, arguments: &[&str], wrong: &Wrong) -> String {
     text
 }
 
+/// An installation whose settings name servers with TLS, a registry and records in Avro.
+fn installation(servers: &Servers, clickhouse_password: &str, variables: &[(&str, &str)]) -> Installation {
+    let key = format!("X-ClickHouse-Key: {clickhouse_password}");
+    let authority = servers.folder.join("tls/ca.pem");
+    let curl = ["--cacert", authority.to_str().unwrap(), "-H", "X-ClickHouse-User: tapewire", "-H", &key];
+    let mut place = Installation::with("tls", "https://127.0.0.1:30123", &curl, variables);
+    place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
+    place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
+    place.set("TAPEWIRE_KAFKA_FORMAT", "avro");
+    another_authority(place.folder.path());
+    place
+}
+
+/// What doctor says with these further variables. It has to contain all of `lines`.
+fn doctor(place: &Installation, variables: &[(&str, &str)], lines: &[&str]) -> String {
+    let said = both(&place.tapewire().arg("doctor").envs(variables.iter().copied()).output().unwrap());
+    for line in lines {
+        assert!(said.contains(line), "{line} is not in {said}");
+    }
+    said
+}
+
+/// Replays two articles, whose joined rows have all returns, and returns what is printed.
+fn replayed(place: &Installation) -> String {
+    let bars = (0..90).flat_map(|minute| {
+        let time = format!("2025-05-12T{:02}:{:02}:00Z", 14 + minute / 60, minute % 60);
+        ["EXMP", "MKT"].map(|symbol| format!("{symbol},{time},100,101,99,{},100\n", 100 + minute % 3))
+    });
+    let write = |name: &str, text: &str| std::fs::write(place.folder.path().join(name), text).unwrap();
+    write("news.jsonl", NEWS);
+    write("bars.csv", &format!("symbol,start,open,high,low,close,volume\n{}", bars.collect::<String>()));
+    let _roles = [place.role("sentiment"), place.role("join")];
+    let mut replay = place.tapewire();
+    replay.args(["replay", "--send-only", "--run", "tls", "--benchmark", "MKT"]);
+    let output = replay.args(["--news", "news.jsonl", "--bars", "bars.csv"]).output().unwrap();
+    let said = both(&output);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact WHERE ret_60m IS NOT NULL"), 2, "{said}");
+    said
+}
+
+/// The settings of the documentation reach the servers, without the variables that say the same.
+fn assert_documented_settings_suffice(place: &Installation, servers: &Servers, variables: &[(&str, &str)]) {
+    let mut command = place.tapewire();
+    command.arg("--config").arg(documented(servers, place.folder.path())).arg("migrate");
+    for name in variables.iter().map(|(name, _)| *name).chain(["TAPEWIRE_KAFKA_FORMAT"]) {
+        command.env_remove(name);
+    }
+    let migrated = succeeded(command.output().unwrap());
+    assert!(migrated.contains("already at version"), "{migrated}");
+}
+
+/// The last line of a command says what is wrong, for each of [`CASES`]. Returns what the commands print.
+fn assert_wrong_settings_are_named(place: &Installation) -> String {
+    let mut all = String::new();
+    for cases in CASES.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let begun: Vec<_> = cases.iter().map(|wrong| scope.spawn(|| said(place, &["migrate"], wrong))).collect();
+            for (wrong, case) in cases.iter().zip(begun) {
+                let text = case.join().unwrap();
+                let last = text.lines().last().unwrap_or_default();
+                assert!(wrong.says.iter().all(|part| last.contains(part)), "{}: {last}", wrong.what);
+                all += &text;
+            }
+        });
+    }
+    all
+}
+
+/// The logs of the roles and of the servers.
+fn logs(place: &Installation, servers: &Servers) -> String {
+    let of_roles = ["sentiment.log", "join.log"].map(|log| place.folder.path().join(log));
+    let of_servers = ["kafka/kafka.log", "kafka/kafka.out", "clickhouse/clickhouse.log", "clickhouse/clickhouse.out"];
+    let of_servers = of_servers.map(|log| servers.folder.join(log));
+    of_roles.iter().chain(&of_servers).map(|log| std::fs::read_to_string(log).unwrap()).collect()
+}
+
 #[test]
 fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
     if std::env::var("TAPEWIRE_KAFKA_BROKERS").is_err() {
@@ -202,86 +279,35 @@ fn a_replay_needs_only_settings_for_tls_and_wrong_ones_are_named() {
     let servers = Servers::start(folder.path().join("servers"), 30_000, &choices);
     let password = |file: &str| std::fs::read_to_string(servers.folder.join("tls").join(file)).unwrap();
     let (kafka, clickhouse) = (password("kafka.password"), password("clickhouse.password"));
-    let secrets = [kafka.as_str(), clickhouse.as_str(), WRONG_PASSWORD];
     let variables = variables(&servers);
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let key = format!("X-ClickHouse-Key: {clickhouse}");
-    let authority = servers.folder.join("tls/ca.pem");
-    let curl = ["--cacert", authority.to_str().unwrap(), "-H", "X-ClickHouse-User: tapewire", "-H", &key];
-    let mut place = Installation::with("tls", "https://127.0.0.1:30123", &curl, &variables);
+    let mut place = installation(&servers, &clickhouse, &variables);
     let topics = servers.stack(&["tool", "topics", "--list"]);
     assert!(topics.contains("-sentiment"), "Kafka's own tools are given the password, too: {topics}");
-    place.set("TAPEWIRE_MODEL", "tapewire-minilm-sentiment");
-    place.set("TAPEWIRE_PRICES_BENCHMARK", "MKT");
-    place.set("TAPEWIRE_KAFKA_FORMAT", "avro");
-    another_authority(place.folder.path());
-
-    let doctor = both(&place.tapewire().arg("doctor").env("TAPEWIRE_MASSIVE_API_KEY", "none").output().unwrap());
-    for line in [
+    let lines = [
         "kafka                  answers at 127.0.0.1:30092",
         "answers at https://127.0.0.1:30123",
         "answers at https://127.0.0.1:30081/apis/ccompat/v7 and has all 7 schemas; records are written as Avro",
         "topics' database       they are read into database",
-    ] {
-        assert!(doctor.contains(line), "{line} is not in {doctor}");
-    }
+    ];
+    doctor(&place, &[("TAPEWIRE_MASSIVE_API_KEY", "none")], &lines);
 
-    let bars = (0..90).flat_map(|minute| {
-        let time = format!("2025-05-12T{:02}:{:02}:00Z", 14 + minute / 60, minute % 60);
-        ["EXMP", "MKT"].map(|symbol| format!("{symbol},{time},100,101,99,{},100\n", 100 + minute % 3))
-    });
-    let write = |name: &str, text: &str| std::fs::write(place.folder.path().join(name), text).unwrap();
-    write("news.jsonl", NEWS);
-    write("bars.csv", &format!("symbol,start,open,high,low,close,volume\n{}", bars.collect::<String>()));
     place.set("TAPEWIRE_LOG", "debug");
-    let roles = [place.role("sentiment"), place.role("join")];
-    let mut replay = place.tapewire();
-    replay.args(["replay", "--send-only", "--run", "tls", "--benchmark", "MKT"]);
-    let replayed = replay.args(["--news", "news.jsonl", "--bars", "bars.csv"]).output().unwrap();
-    let mut all = both(&replayed);
-    assert!(replayed.status.success(), "{all}");
-    assert_eq!(place.count("SELECT uniqExact(article_id) FROM impact WHERE ret_60m IS NOT NULL"), 2, "{all}");
-    drop(roles);
-
-    let documented = documented(&servers, place.folder.path());
-    let mut command = place.tapewire();
-    command.arg("--config").arg(documented).arg("migrate");
-    for name in variables.iter().map(|(name, _)| *name).chain(["TAPEWIRE_KAFKA_FORMAT"]) {
-        command.env_remove(name);
-    }
-    let migrated = succeeded(command.output().unwrap());
-    assert!(migrated.contains("already at version"), "{migrated}");
-
-    for cases in CASES.chunks(AT_ONCE) {
-        std::thread::scope(|scope| {
-            let begun: Vec<_> = cases.iter().map(|wrong| scope.spawn(|| said(&place, &["migrate"], wrong))).collect();
-            for (wrong, case) in cases.iter().zip(begun) {
-                let text = case.join().unwrap();
-                let last = text.lines().last().unwrap_or_default();
-                assert!(wrong.says.iter().all(|part| last.contains(part)), "{}: {last}", wrong.what);
-                all += &text;
-            }
-        });
-    }
+    let mut all = replayed(&place);
+    assert_documented_settings_suffice(&place, &servers, &variables);
+    all += &assert_wrong_settings_are_named(&place);
     // A role does not wait for a server that refuses it, and doctor has the line of every server.
     all += &said(&place, &["run", "--role", "join"], &CASES[0]);
     let both_wrong: Vec<(&str, &str)> = CASES[0].variables.iter().chain(CASES[9].variables).copied().collect();
-    let doctor = both(&place.tapewire().arg("doctor").envs(both_wrong).output().unwrap());
-    for line in
-        ["problem  kafka                  kafka at 127.0.0.1:30092 refuses", "problem  clickhouse             the cert"]
-    {
-        assert!(doctor.contains(line), "{line} is not in {doctor}");
-    }
-    all += &doctor;
+    let lines = [
+        "problem  kafka                  kafka at 127.0.0.1:30092 refuses",
+        "problem  clickhouse             the cert",
+    ];
+    all += &doctor(&place, &both_wrong, &lines);
 
-    for log in ["sentiment.log", "join.log"] {
-        all += &std::fs::read_to_string(place.folder.path().join(log)).unwrap();
-    }
-    for log in ["kafka/kafka.log", "kafka/kafka.out", "clickhouse/clickhouse.log", "clickhouse/clickhouse.out"] {
-        all += &std::fs::read_to_string(servers.folder.join(log)).unwrap();
-    }
+    all += &logs(&place, &servers);
     assert!(all.contains("tapewire_bus") || all.contains("librdkafka"), "logs are looked at");
-    for secret in secrets {
+    for secret in [kafka.as_str(), clickhouse.as_str(), WRONG_PASSWORD] {
         let line = all.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "a password is in: {}", line.unwrap_or_default().replace(secret, "***"));
     }

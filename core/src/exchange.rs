@@ -1,4 +1,4 @@
-//! Sessions, holidays, half days and breaks of a market, and when news can first be traded on.
+//! Sessions, holidays, half days and lunch breaks of a market, and when news can first be traded on.
 //!
 //! | | where its sessions are from |
 //! |---|---|
@@ -37,8 +37,8 @@ pub struct Session {
     pub open: Timestamp,
     /// End of the session, exclusive (UTC).
     pub close: Timestamp,
-    /// The break at noon, in which nothing can be traded: its beginning, and its end, exclusive (UTC).
-    pub pause: Option<(Timestamp, Timestamp)>,
+    /// The lunch break, in which nothing can be traded: its beginning, and its end, exclusive (UTC).
+    pub lunch_break: Option<(Timestamp, Timestamp)>,
     /// The first and the last minute (UTC) in which the price of the closing auction is printed. Nothing else is traded on
     /// the exchange between the close and that price. `None` where there is no closing auction.
     pub auction: Option<(Timestamp, Timestamp)>,
@@ -51,8 +51,8 @@ impl Session {
     }
 
     /// The end of the session's break, if the moment is in it. The beginning of the break belongs to it.
-    pub fn pause_at(&self, at: Timestamp) -> Option<Timestamp> {
-        self.pause.filter(|(from, until)| *from <= at && at < *until).map(|(_, until)| until)
+    pub fn lunch_break_end_at(&self, at: Timestamp) -> Option<Timestamp> {
+        self.lunch_break.filter(|(from, until)| *from <= at && at < *until).map(|(_, until)| until)
     }
 }
 
@@ -85,7 +85,7 @@ impl Calendar {
             let days = rules::trading_days(Self::YEARS);
             let sessions = days.enumerate().map(|(index, (date, hours))| {
                 let (open, close) = (moment(date, 9, 30), moment(date, hours.closing_hour(), 0));
-                Session { index, date, open, close, pause: None, auction: Some((close, close)) }
+                Session { index, date, open, close, lunch_break: None, auction: Some((close, close)) }
             });
             Self { market: Market::NewYork, sessions: sessions.collect(), time_zone }
         })

@@ -177,7 +177,7 @@ pub enum Phase {
     PreMarket,
     /// Within the session.
     Session,
-    /// In the session's break at noon.
+    /// In the session's lunch break.
     Break,
     /// Trading day, after the close.
     AfterHours,

@@ -2,11 +2,11 @@
 //!
 //! A provider is a [`providers::NewsSource`] or a [`providers::PriceSource`]. For each configured news source a
 //! [`poller`] asks for what is new and puts it on topic `news`; for each price source a [`feed`] puts bars, trades and
-//! halts onto their topics and fills holes. Each source is one watermark stream. [`fold`] is the stage that makes bars of
-//! trades. [`replay`] sends recorded files as a
-//! run of their own, and [`simulate`] is a market whose truth is known, on the protocol of a real provider.
+//! halts onto their topics and fills gaps. Each source is one watermark stream. [`fold`] is the stage that makes bars of
+//! trades. [`replay`] sends recorded files as a run of their own. [`simulate`] is a market with the protocol of a real
+//! provider, in which the effect of each article on prices is known.
 //!
-//! Two rules hold everywhere: a watermark moves only after the broker has acknowledged all it vouches for, and what
+//! Two rules hold everywhere: a watermark moves only after the broker has acknowledged everything before it, and what
 //! can't be read goes to the dead letters with its bytes and the reason.
 
 pub mod backfill;

@@ -49,7 +49,8 @@ fn sessions(market: Market) -> &'static [Session] {
 
 /// Minutes around the session's edges and its break, in which bars are dense.
 fn moments(session: &Session) -> Vec<Timestamp> {
-    let edges = [Some(session.open), Some(session.close), session.pause.map(|p| p.0), session.pause.map(|p| p.1)];
+    let edges =
+        [Some(session.open), Some(session.close), session.lunch_break.map(|p| p.0), session.lunch_break.map(|p| p.1)];
     let around = edges.into_iter().flatten().flat_map(|at| (-40..40).map(move |minute| at + seconds(60 * minute)));
     let middle = session.open + seconds(90 * 60);
     around.chain((0..40).map(|minute| middle + seconds(60 * minute))).collect()
@@ -163,7 +164,7 @@ fn joined(topics: &Topics, bars: Vec<Bar>) -> BTreeMap<support::RowKey, Impact> 
 fn regular<'a>(of: &'a Symbol, bars: &'a [Bar]) -> impl Iterator<Item = &'a Bar> {
     bars.iter().filter(move |bar| {
         let session = calendar(of).containing(bar.start);
-        let is_traded = session.is_some_and(|s| bar.end() <= s.close && s.pause_at(bar.start).is_none());
+        let is_traded = session.is_some_and(|s| bar.end() <= s.close && s.lunch_break_end_at(bar.start).is_none());
         bar.symbol == *of && bar.width_s == 60 && is_traded
     })
 }
@@ -176,7 +177,7 @@ fn assert_as_plain(row: &Impact, bars: &[Bar]) {
     let second = calendar.next(first).unwrap();
     let entered = row.entry_at.unwrap();
     let session = calendar.containing(entered).unwrap_or_else(|| panic!("outside a session: {row:?}"));
-    assert!(entered > available && session.pause_at(entered).is_none(), "{row:?}");
+    assert!(entered > available && session.lunch_break_end_at(entered).is_none(), "{row:?}");
     assert!(session == first || session == second, "{row:?}");
     let mut after = regular(of, bars).filter(|bar| bar.start >= minute);
     let entry = after.find(|bar| bar.start < second.close).unwrap();
@@ -184,8 +185,8 @@ fn assert_as_plain(row: &Impact, bars: &[Bar]) {
     let goes_on = calendar.next(session).unwrap().open == session.close;
     for (i, minutes) in Horizon::MINUTES.into_iter().enumerate() {
         let due = entered + seconds(60 * minutes);
-        let in_pause = session.pause.is_some_and(|(from, until)| from < due && due <= until);
-        let is_over = due > session.close && !goes_on || in_pause;
+        let in_lunch_break = session.lunch_break.is_some_and(|(from, until)| from < due && due <= until);
+        let is_over = due > session.close && !goes_on || in_lunch_break;
         let exit = regular(of, bars).filter(|bar| bar.start >= entered && bar.end() <= due).last();
         let fresh = exit.filter(|bar| !is_over && due.duration_since(bar.end()) <= seconds(300));
         let expected = fresh.map(|bar| (bar.close / entry.open).ln());

@@ -133,6 +133,24 @@ fn uninterrupted(sent: &[(u64, Bar)], ticker: &str) -> Vec<Compared> {
     rows.into_values().collect()
 }
 
+/// The rows of each symbol are those of a process that nothing stops, and the newest of them can be read alone.
+async fn assert_are_uninterrupted(clickhouse: &ClickHouseConfig, sent: &[(u64, Bar)]) {
+    for ticker in ["AAA", "BBB"] {
+        let rows = newest(clickhouse, "live", 60, &[ticker], None, 1_000).await.unwrap();
+        let found: Vec<Compared> = rows.iter().map(compared).collect();
+        let expected = uninterrupted(sent, ticker);
+        assert_eq!(expected.len(), 160);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "{ticker}");
+        }
+        assert_eq!(found.len(), expected.len());
+    }
+    let held = newest(clickhouse, "live", 60, &["AAA", "BBB"], Some(at(60 * 100).as_microsecond()), 20).await.unwrap();
+    let starts: Vec<i64> = held.iter().filter(|row| row.symbol == "BBB").map(|row| row.start).collect();
+    let expected: Vec<i64> = (140..160).map(|minute| at(60 * minute).as_microsecond()).collect();
+    assert_eq!((held.len(), starts), (40, expected), "the newest of each symbol, the oldest first");
+}
+
 /// The role is ended without a chance to finish, several times and as soon as it has written something.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_the_indicators_are_those_of_a_process_that_nothing_stops() {
@@ -179,20 +197,7 @@ async fn killed_at_any_moment_the_indicators_are_those_of_a_process_that_nothing
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    for ticker in ["AAA", "BBB"] {
-        let rows = newest(&clickhouse, "live", 60, &[ticker], None, 1_000).await.unwrap();
-        let found: Vec<Compared> = rows.iter().map(compared).collect();
-        let expected = uninterrupted(&sent, ticker);
-        assert_eq!(expected.len(), 160);
-        for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!(found, expected, "{ticker}");
-        }
-        assert_eq!(found.len(), expected.len());
-    }
-    let held = newest(&clickhouse, "live", 60, &["AAA", "BBB"], Some(at(60 * 100).as_microsecond()), 20).await.unwrap();
-    let starts: Vec<i64> = held.iter().filter(|row| row.symbol == "BBB").map(|row| row.start).collect();
-    let expected: Vec<i64> = (140..160).map(|minute| at(60 * minute).as_microsecond()).collect();
-    assert_eq!((held.len(), starts), (40, expected), "the newest of each symbol, the oldest first");
+    assert_are_uninterrupted(&clickhouse, &sent).await;
     client.query(&format!("DROP DATABASE `{}`", clickhouse.database)).execute().await.unwrap();
     Topics::new(&kafka).delete().await.unwrap();
 }

@@ -16,6 +16,7 @@ use tapewire_core::{Article, DeadLetter, Mention, NewsRecord, Run, SentimentReco
 use tapewire_runtime::{Clock, Readiness, Shutdown};
 use tapewire_sentiment::worker::{self, WorkerConfig};
 use tapewire_sentiment::{Engine, EngineConfig, Queue, QueueConfig, Request};
+use tapewire_testkit::all_records;
 use tokio::task::JoinHandle;
 
 const PARTITIONS: i32 = 3;
@@ -71,22 +72,6 @@ fn articles() -> Vec<Article> {
     articles.push(article(ARTICLES, "  ", &["AAA"]));
     articles.push(article(ARTICLES + 1, "a b c", &["WORDY"]));
     articles
-}
-
-/// What is on a topic, in the order of its partitions.
-async fn read(config: &KafkaConfig, topic: Topic) -> Vec<Received> {
-    let group = format!("reader-{}", Clock::wall().now().as_microsecond());
-    let total = lag(config, &group, &[topic]).await.unwrap() as usize;
-    let mut consumer = Consumer::new(config, &group, &[topic], |committed, _| committed).unwrap();
-    let mut found = Vec::new();
-    while found.len() < total {
-        let event =
-            tokio::time::timeout(Duration::from_secs(30), consumer.next()).await.expect("records arrive").unwrap();
-        if let Event::Record(record) = event {
-            found.push(record);
-        }
-    }
-    found
 }
 
 async fn drained(config: &KafkaConfig) {
@@ -151,14 +136,14 @@ async fn articles_become_the_same_mentions_again_after_a_kill() {
 
     // Killed somewhere on the way, then started again.
     let (_, running) = start(&config, &queue, &companies);
-    while mentions(&read(&config, Topic::Sentiment).await).is_empty() {}
+    while mentions(&all_records(&config, Topic::Sentiment).await).is_empty() {}
     running.abort();
     let (shutdown, running) = start(&config, &queue, &companies);
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
 
-    let first = read(&config, Topic::Sentiment).await;
+    let first = all_records(&config, Topic::Sentiment).await;
     let found = mentions(&first);
     assert_eq!(found.keys().cloned().collect::<BTreeSet<_>>(), expected());
     for mention in found.values().flatten() {
@@ -170,7 +155,7 @@ async fn articles_become_the_same_mentions_again_after_a_kill() {
         };
         assert_eq!(mention.sentiment.as_ref().err().copied(), why, "{mention:?}");
     }
-    watermarks_come_last(&read(&config, Topic::News).await, &first);
+    watermarks_come_last(&all_records(&config, Topic::News).await, &first);
     let of_this_run = |record: &Received| SentimentRecord::decode(&record.payload).unwrap().run == run;
     assert!(first.iter().all(of_this_run));
 
@@ -180,26 +165,26 @@ async fn articles_become_the_same_mentions_again_after_a_kill() {
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
-    let again = mentions(&read(&config, Topic::Sentiment).await);
+    let again = mentions(&all_records(&config, Topic::Sentiment).await);
     assert_eq!(again.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
     for (pair, all) in &again {
         assert!(all.len() > found[pair].len(), "{pair:?} was not scored again");
         assert!(all.iter().all(|mention| *mention == all[0]), "{all:?}");
     }
 
-    let letters = read(&config, Topic::DeadLetter).await;
+    let letters = all_records(&config, Topic::DeadLetter).await;
     assert!(letters.len() >= 2, "one for each time the broken record was read");
-    for letter in letters {
-        let letter: DeadLetter = serde_json::from_slice(&letter.payload).unwrap();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes).unwrap();
-        assert_eq!(bytes, b"{\"v\":1,");
-        assert!(
-            letter.origin.starts_with("topic news, partition ") && letter.origin.contains(", offset "),
-            "{letter:?}"
-        );
-        assert_eq!(letter.stage, "sentiment-worker");
-    }
+    letters.iter().for_each(assert_is_of_the_broken_record);
     Topics::new(&config).delete().await.unwrap();
+}
+
+/// A dead letter names the place of the record that can't be read, and has its bytes.
+fn assert_is_of_the_broken_record(letter: &Received) {
+    let letter: DeadLetter = serde_json::from_slice(&letter.payload).unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(&letter.bytes).unwrap();
+    assert_eq!(bytes, b"{\"v\":1,");
+    assert!(letter.origin.starts_with("topic news, partition ") && letter.origin.contains(", offset "), "{letter:?}");
+    assert_eq!(letter.stage, "sentiment-worker");
 }
 
 /// On each partition of `sentiment`, the watermark of a partition of `news` comes after every mention of the articles
@@ -268,17 +253,17 @@ async fn the_next_batch_is_collected_while_one_is_scored_and_committed_after_it(
     send(b"broken".to_vec()).await;
     send(article(2).encode()).await;
     let (shutdown, running) = start(&config, &queue, &companies);
-    let collected = async { while read(&config, Topic::DeadLetter).await.is_empty() {} };
+    let collected = async { while all_records(&config, Topic::DeadLetter).await.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(60), collected).await.expect("the record after the batch is read");
     assert_eq!(lag(&config, worker::GROUP, &[Topic::News]).await.unwrap(), 3, "committed what is not scored");
-    assert!(read(&config, Topic::Sentiment).await.is_empty());
+    assert!(all_records(&config, Topic::Sentiment).await.is_empty());
 
     drop(held);
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
-    assert_eq!(mentions(&read(&config, Topic::Sentiment).await).len(), 2);
-    assert_eq!(read(&config, Topic::DeadLetter).await.len(), 1);
+    assert_eq!(mentions(&all_records(&config, Topic::Sentiment).await).len(), 2);
+    assert_eq!(all_records(&config, Topic::DeadLetter).await.len(), 1);
     Topics::new(&config).delete().await.unwrap();
 }
 
@@ -295,7 +280,7 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
     send(&producer, &run, News::Article(article(1, "a b", &["AAA"]))).await;
     send(&producer, &run, News::Watermark(Watermark::new(0, 2, at(50)))).await;
     drained(&config).await;
-    let records = read(&config, Topic::Sentiment).await;
+    let records = all_records(&config, Topic::Sentiment).await;
     assert_eq!(records.len(), 1, "the second poller has sent no watermark");
     let mention = mentions(&records).into_values().flatten().next().unwrap();
     assert!(mention.scored_at >= before && mention.scored_at <= Clock::wall().now());
@@ -304,7 +289,7 @@ async fn the_live_run_carries_the_moment_of_its_score_and_a_watermark_of_two_pol
     drained(&config).await;
     shutdown.cancel();
     running.await.unwrap();
-    for record in read(&config, Topic::Sentiment).await {
+    for record in all_records(&config, Topic::Sentiment).await {
         if let Scored::Watermark(watermark) = SentimentRecord::decode(&record.payload).unwrap().body {
             assert_eq!((watermark.count, watermark.at), (3, at(40)));
         }
@@ -357,7 +342,7 @@ async fn an_idle_source_is_not_waited_for_and_no_forwarded_watermark_moves_back(
         drained(&config).await;
         forwarded_at.extend(complete.map(at));
         for partition in 0..PARTITIONS as u32 {
-            assert_eq!(forwarded(&read(&config, Topic::Sentiment).await, partition), forwarded_at);
+            assert_eq!(forwarded(&all_records(&config, Topic::Sentiment).await, partition), forwarded_at);
         }
     }
     shutdown.cancel();

@@ -1,4 +1,4 @@
-//! The HTTP servers of tapewire: how much of them one client may occupy, and who may ask them.
+//! The HTTP servers of tapewire: limits on what a client may occupy, and the token that requests need.
 
 use crate::Shutdown;
 use axum::Router;

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -101,13 +101,13 @@ impl Scores {
         stop: &Shutdown,
     ) -> anyhow::Result<()> {
         let requests = asked.iter().filter_map(Question::request);
-        let mut unknown: HashMap<[u8; 32], ()> = HashMap::new();
+        let mut unknown = HashSet::new();
         let mut missing: Vec<([u8; 32], &Request)> = Vec::new();
         let mut all = 0;
         for request in requests {
             all += 1;
             let key = self.key(request);
-            if !self.known.contains_key(&key) && unknown.insert(key, ()).is_none() {
+            if !self.known.contains_key(&key) && unknown.insert(key) {
                 missing.push((key, request));
             }
         }
@@ -141,12 +141,8 @@ impl Scores {
             rest = after;
         }
         bar.finish_and_clear();
-        let again = match texts {
-            0 => String::new(),
-            _ if self.file.is_none() => "; --scores FILE keeps them".to_owned(),
-            _ => String::new(),
-        };
-        eprintln!("scored {texts} texts; {} of {all} mentions had a score already or share one{again}", all - texts);
+        let hint = if texts > 0 && self.file.is_none() { "; --scores FILE keeps them" } else { "" };
+        eprintln!("scored {texts} texts; {} of {all} mentions had a score already or share one{hint}", all - texts);
         Ok(())
     }
 

@@ -102,6 +102,25 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("reason {text:?} is not one of {}", REASONS.join(", ")))
 }
 
+/// The columns that a file of rows needs, beside one of returns.
+const NEEDED: [&str; 5] = ["article_id", "symbol", "available_at", "entry_at", "score"];
+
+/// Further columns of a file of rows that are read.
+const OPTIONAL: [&str; 12] = [
+    "provider",
+    "publisher",
+    "title",
+    "asked_as",
+    "label",
+    "model",
+    "model_revision",
+    "bar_width_s",
+    "relevance",
+    "phase",
+    "reason",
+    "unscored",
+];
+
 /// The rows of a file with columns of table `impact`.
 ///
 /// # Errors
@@ -109,28 +128,13 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
 pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     let returns = Horizon::ALL.map(Horizon::return_column);
     let abnormal = Horizon::ALL.map(Horizon::abnormal_column);
-    let needed = ["article_id", "symbol", "available_at", "entry_at", "score"];
-    let optional = [
-        "provider",
-        "publisher",
-        "title",
-        "asked_as",
-        "label",
-        "model",
-        "model_revision",
-        "bar_width_s",
-        "relevance",
-        "phase",
-        "reason",
-        "unscored",
-    ];
-    let wanted: Vec<&str> = needed.iter().chain(&optional).chain(&returns).chain(&abnormal).copied().collect();
+    let wanted: Vec<&str> = NEEDED.iter().chain(&OPTIONAL).chain(&returns).chain(&abnormal).copied().collect();
     let mut reader = Reader::open(path, &Options::default())?;
     let place = path.display();
     if let Some(columns) = reader.columns()
-        && let Some(missing) = needed.iter().find(|name| columns.iter().all(|own| &**own != **name))
+        && let Some(missing) = NEEDED.iter().find(|name| columns.iter().all(|own| &**own != **name))
     {
-        bail!("{}", no_column(&place.to_string(), missing, &needed, columns));
+        bail!("{}", no_column(&place.to_string(), missing, columns));
     }
     reader.only(&wanted)?;
     let (mut rows, mut seen) = (Vec::<Row>::new(), HashSet::new());
@@ -154,8 +158,8 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
         }
     }
     bar.finish_and_clear();
-    if let Some(missing) = needed.iter().find(|name| !seen.contains(*name)) {
-        bail!("{}", no_column(&place.to_string(), missing, &needed, &[]));
+    if let Some(missing) = NEEDED.iter().find(|name| !seen.contains(*name)) {
+        bail!("{}", no_column(&place.to_string(), missing, &[]));
     }
     if !returns.iter().chain(&abnormal).any(|name| seen.contains(name)) {
         bail!("{place} has no column of returns; name them as table impact does: {}, ...", returns[..2].join(", "));
@@ -169,14 +173,14 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
 }
 
 /// The error for a file without a column that it needs.
-fn no_column(place: &str, missing: &str, needed: &[&str], columns: &[Arc<str>]) -> String {
+fn no_column(place: &str, missing: &str, columns: &[Arc<str>]) -> String {
     let there = match columns {
         [] => String::new(),
         columns => format!(", but {}", columns.join(", ")),
     };
     format!(
         "{place} has no column {missing}{there}; it needs {}, and a return such as ret_5m or ar_5m",
-        needed.join(", ")
+        NEEDED.join(", ")
     )
 }
 

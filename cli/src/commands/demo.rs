@@ -194,7 +194,7 @@ async fn connect(config: &mut Config, clock: &Clock, shutdown: &Shutdown) -> any
     Ok(simulator)
 }
 
-/// Runs roles until `own` is cancelled; if they fail, `others` are cancelled with them.
+/// Runs roles until `own` is cancelled. If one of them fails, cancels `others`.
 async fn run_roles(
     roles: &[Role],
     config: &Config,

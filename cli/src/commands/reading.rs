@@ -129,7 +129,8 @@ impl Reading {
         self.run.as_deref()
     }
 
-    /// A flag that says how files are read, if one was given. Those of bars are left out if `with_bars`.
+    /// The first flag about reading files that was given, for a command that reads none, or only bars (`with_bars`): then
+    /// flags about bars do not count.
     pub fn given(&self, with_bars: bool) -> Option<&'static str> {
         let of_news = [
             ("--delay", self.delay.is_some()),
@@ -245,7 +246,8 @@ pub fn set_markets(config: &mut Config, options: &ReplayOptions) {
     config.set_calendars(options.calendars.clone());
 }
 
-/// Reads the files on a thread of their own, which a signal stops; `nothing` says what was not done, for the message.
+/// Reads the files on a thread of their own. A signal stops that; then the error ends in `nothing`, such as "nothing was
+/// written".
 ///
 /// # Errors
 /// A file can't be read, with the remedy; a signal came.

@@ -15,7 +15,7 @@ use choices::Choices;
 use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tapewire_core::exchange::Calendars;
 use tapewire_core::{Horizon, Impact, Symbol};
 use tapewire_ingest::replay::Rejected;
@@ -123,6 +123,27 @@ struct Input {
     closes: Option<(SessionCloses, Option<Symbol>)>,
 }
 
+impl Input {
+    /// Rows that were joined before.
+    fn of_stored(
+        stored: Stored,
+        again: Again,
+        closes: Option<(SessionCloses, Option<Symbol>)>,
+        calendars: Calendars,
+    ) -> Self {
+        let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
+        Self {
+            rows: stored.rows,
+            joined: (again.rows, again.shifted),
+            facts: stored.facts.into_iter().chain(again.facts).collect(),
+            rejected: Vec::new(),
+            has_abnormal,
+            calendars,
+            closes,
+        }
+    }
+}
+
 impl Study {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let results = &self.results;
@@ -218,62 +239,68 @@ impl Study {
     }
 
     async fn input(&self, mut config: Config, scores: Option<PathBuf>, shutdown: &Shutdown) -> anyhow::Result<Input> {
-        let days = self.choices.days() > 0;
-        let reads_files = !self.reading.inputs().news.is_empty();
-        if !reads_files {
+        let run = self.reading.run().filter(|_| self.reading.inputs().news.is_empty());
+        if self.impact.is_some() || run.is_some() {
             let options = self.reading.options(&config)?;
             set_markets(&mut config, &options);
         }
-        let configured = config.join.calendars.clone();
-        // The bars of files may show that a symbol is traded at all hours.
-        let of_stored = |stored: Stored, closes, again: Again, of_closes: Option<Calendars>| {
-            let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
-            Input {
-                rows: stored.rows,
-                joined: (again.rows, again.shifted),
-                facts: stored.facts.into_iter().chain(again.facts).collect(),
-                rejected: Vec::new(),
-                has_abnormal,
-                calendars: of_closes.or(again.calendars).unwrap_or(configured),
-                closes,
+        match (&self.impact, run) {
+            (Some(path), _) => self.input_of_rows(path, &config, shutdown).await,
+            (None, Some(run)) => self.input_of_run(run, &config, shutdown).await,
+            (None, None) => self.input_of_files(config, scores, shutdown).await,
+        }
+    }
+
+    /// The joined rows of a file.
+    async fn input_of_rows(&self, path: &Path, config: &Config, shutdown: &Shutdown) -> anyhow::Result<Input> {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
+        let read = shutdown.run_until_cancelled(read).await.context("interrupted; nothing was written")?;
+        let stored = read.context("reading the rows panicked")??;
+        let (closes, calendars) = match self.choices.days() > 0 {
+            true => {
+                let (closes, benchmark, calendars) = stored::closes_of_files(&self.reading, config, shutdown).await?;
+                (Some((closes, benchmark)), Some(calendars))
             }
+            false => (None, None),
         };
-        if let Some(path) = self.impact.clone() {
-            let read = tokio::task::spawn_blocking(move || stored::of_file(&path));
-            let read = shutdown.run_until_cancelled(read).await.context("interrupted; nothing was written")?;
-            let stored = read.context("reading the rows panicked")??;
-            let (closes, calendars) = match days {
-                true => {
-                    let (closes, benchmark, calendars) =
-                        stored::closes_of_files(&self.reading, &config, shutdown).await?;
-                    (Some((closes, benchmark)), Some(calendars))
-                }
-                false => (None, None),
-            };
-            let again = match self.shows_panels() && !self.reading.inputs().bars.is_empty() {
-                true => again::of_files(&self.reading, &config, &stored.rows, shutdown).await?,
-                false => Again::default(),
-            };
-            return Ok(of_stored(stored, closes, again, calendars));
-        }
-        if let (false, Some(run)) = (reads_files, self.reading.run()) {
-            let stored = stored::of_run(&config, run, shutdown).await?;
-            let closes = if days {
-                let benchmark = self.reading.options(&config)?.benchmark;
-                let closes = stored::closes_of_run(&config, run, benchmark.as_ref(), &stored.rows, shutdown).await?;
-                Some((closes, benchmark))
-            } else {
-                None
-            };
-            let again = match self.shows_panels() {
-                true => again::of_run(&config, run, &stored.rows, shutdown).await?,
-                false => Again::default(),
-            };
-            return Ok(of_stored(stored, closes, again, None));
-        }
+        let mut again = match self.shows_panels() && !self.reading.inputs().bars.is_empty() {
+            true => again::of_files(&self.reading, config, &stored.rows, shutdown).await?,
+            false => Again::default(),
+        };
+        // The bars of files may show that a symbol is traded at all hours.
+        let calendars = calendars.or(again.calendars.take()).unwrap_or_else(|| config.join.calendars.clone());
+        Ok(Input::of_stored(stored, again, closes, calendars))
+    }
+
+    /// The joined rows of a run in ClickHouse.
+    async fn input_of_run(&self, run: &str, config: &Config, shutdown: &Shutdown) -> anyhow::Result<Input> {
+        let stored = stored::of_run(config, run, shutdown).await?;
+        let closes = if self.choices.days() > 0 {
+            let benchmark = self.reading.options(config)?.benchmark;
+            let closes = stored::closes_of_run(config, run, benchmark.as_ref(), &stored.rows, shutdown).await?;
+            Some((closes, benchmark))
+        } else {
+            None
+        };
+        let again = match self.shows_panels() {
+            true => again::of_run(config, run, &stored.rows, shutdown).await?,
+            false => Again::default(),
+        };
+        Ok(Input::of_stored(stored, again, closes, config.join.calendars.clone()))
+    }
+
+    /// Files of news and bars, scored and joined.
+    async fn input_of_files(
+        &self,
+        config: Config,
+        scores: Option<PathBuf>,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Input> {
         let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
+        let with_closes = self.choices.days() > 0;
         let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts, rejected } =
-            batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
+            batch::joined(&self.reading, config, scores, with_closes, shifts, shutdown).await?;
         let rows = impacts.iter().map(Row::from).collect();
         let closes = closes.map(|closes| (closes, benchmark));
         let joined = (impacts, shifted);

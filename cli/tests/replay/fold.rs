@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use tapewire_bars::{Fold, Widths};
 use tapewire_bus::{KafkaConfig, Producer, Topic};
 use tapewire_core::record::Scored;
-use tapewire_core::{Bar, BarUpdates, Mention, Run, SentimentRecord, Symbol, Trade, Watermark};
+use tapewire_core::{Bar, BarUpdates, Mention, Run, SentimentRecord, Trade, Watermark};
 use tapewire_ingest::writer::{WatermarkStream, Writer};
 use tapewire_testkit::{at, mention, symbol};
 
@@ -56,6 +56,32 @@ async fn news(producer: &Producer, run: &Run) {
     producer.broadcast(Topic::Sentiment, "watermark", &end.encode()).await.unwrap();
 }
 
+/// Sends the bars of the trades, which a source without `fold_trades` would send, and the news.
+async fn send_bars(producer: &Producer, run: &Run, trades: &[Trade]) {
+    let mut writer = Writer::new(producer.clone(), run.clone(), [symbol("SPY")]);
+    for bar in bars(trades) {
+        writer.bar(bar).await.unwrap();
+    }
+    writer.emit_tape_watermark(&WatermarkStream::prices(0, 1, "finnhub"), Watermark::END).await.unwrap();
+    news(producer, run).await;
+}
+
+/// Sends the news and the trades. `killed` is called in the middle, after a watermark.
+async fn send_trades(producer: &Producer, run: &Run, trades: &[Trade], mut killed: impl FnMut()) {
+    let stream = WatermarkStream::prices(0, 1, "finnhub").with_folds(true);
+    let mut writer = Writer::new(producer.clone(), run.clone(), [symbol("SPY")]);
+    writer.gap("finnhub", Timestamp::UNIX_EPOCH, trades[0].at).await.unwrap();
+    news(producer, run).await;
+    for (number, trade) in trades.iter().enumerate() {
+        writer.fold_trade("finnhub", trade.clone()).await.unwrap();
+        if number == trades.len() / 2 {
+            writer.emit_tape_watermark(&stream, trade.at - SignedDuration::from_mins(1)).await.unwrap();
+            killed();
+        }
+    }
+    writer.emit_tape_watermark(&stream, Watermark::END).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     let Some(place) = Installation::new("fold") else { return };
@@ -66,42 +92,27 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     };
     let producer = Producer::new(&kafka).unwrap();
     let (live, direct) = (Run::live(), Run::named("direct"));
-    let spy: Symbol = symbol("SPY");
     let trades = trades();
     let _join = place.role("join");
     let mut folding = place.role("bars");
     let mut indicating = place.role("indicators");
 
-    let mut writer = Writer::new(producer.clone(), direct.clone(), [spy.clone()]);
-    for bar in bars(&trades) {
-        writer.bar(bar).await.unwrap();
-    }
-    writer.emit_tape_watermark(&WatermarkStream::prices(0, 1, "finnhub"), Watermark::END).await.unwrap();
-    news(&producer, &direct).await;
+    send_bars(&producer, &direct, &trades).await;
+    // The second half is read by a process that has to read again what it needs of the first half.
+    send_trades(&producer, &live, &trades, || {
+        wait_until("bars of trades are stored", || {
+            place.count("SELECT count() FROM bars FINAL WHERE run = 'live'") >= 5 * 57
+        });
+        folding.kill_9();
+        folding = place.role("bars");
+        wait_until("some indicators are stored", || {
+            place.count("SELECT count() FROM indicators FINAL WHERE run = 'live'") > 0
+        });
+        indicating.kill_9();
+        indicating = place.role("indicators");
+    })
+    .await;
 
-    let stream = WatermarkStream::prices(0, 1, "finnhub").with_folds(true);
-    let mut writer = Writer::new(producer.clone(), live.clone(), [spy]);
-    let open = trades[0].at;
-    writer.gap("finnhub", Timestamp::UNIX_EPOCH, open).await.unwrap();
-    news(&producer, &live).await;
-    for (number, trade) in trades.iter().enumerate() {
-        writer.fold_trade("finnhub", trade.clone()).await.unwrap();
-        if number == trades.len() / 2 {
-            writer.emit_tape_watermark(&stream, trade.at - SignedDuration::from_mins(1)).await.unwrap();
-            // The rest is read by a process that has to read again what it needs of the first half.
-            wait_until("bars of trades are stored", || {
-                place.count("SELECT count() FROM bars FINAL WHERE run = 'live'") >= 5 * 57
-            });
-            folding.kill_9();
-            folding = place.role("bars");
-            wait_until("some indicators are stored", || {
-                place.count("SELECT count() FROM indicators FINAL WHERE run = 'live'") > 0
-            });
-            indicating.kill_9();
-            indicating = place.role("indicators");
-        }
-    }
-    writer.emit_tape_watermark(&stream, Watermark::END).await.unwrap();
     let rows = |run: &Run, table: &str, what: &str, order: &str| {
         place.query(&format!(
             "SELECT {what} FROM {table} FINAL WHERE run = '{run}' ORDER BY {order} FORMAT TSVWithNames"
@@ -121,6 +132,12 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
     wait_until("both runs have all indicators", || {
         indicated(&live) == indicated(&direct) && place.count("SELECT count() FROM indicators FINAL") == 2 * 5 * 120
     });
+    assert_averages_are_those_of_sql(&place);
+    drop((folding, indicating));
+}
+
+/// Checks which rows have which indicators, and the average against one that SQL computes.
+fn assert_averages_are_those_of_sql(place: &Installation) {
     // 20 closes make an average; 30 returns are needed to compare another with.
     let defined =
         "SELECT count(sma_20), count(macd), count(robust_z_60), count(vwap) FROM indicators FINAL WHERE run = 'live'";
@@ -129,5 +146,4 @@ async fn trades_are_joined_like_the_bars_that_a_source_sends() {
         SELECT sma_20, avg(close) OVER (PARTITION BY run, symbol ORDER BY start ROWS 19 PRECEDING) AS mean
         FROM indicators FINAL)";
     assert_eq!(place.query(by_sql), "1");
-    drop((folding, indicating));
 }

@@ -18,6 +18,13 @@ fn findings_of_rows(folder: &Path) -> Value {
     findings
 }
 
+/// What a command that succeeds prints.
+fn succeeded(folder: &Path, arguments: &[&str]) -> String {
+    let output = tapewire(folder, arguments);
+    assert!(output.status.success(), "{}", said(&output));
+    said(&output)
+}
+
 /// The findings of joined rows in a file are those of the files that they were joined from.
 #[test]
 fn joined_rows_in_a_file_give_the_same_findings() {
@@ -30,13 +37,10 @@ fn joined_rows_in_a_file_give_the_same_findings() {
         &["--permutations", "999", "--bootstraps", "999"],
     ]
     .concat();
-    let run = |arguments: &[&[&str]]| {
-        let output = tapewire(folder, &arguments.concat());
-        assert!(output.status.success(), "{}", said(&output));
-        said(&output)
-    };
+    let run = |arguments: &[&[&str]]| succeeded(folder, &arguments.concat());
     let findings = || findings_of_rows(folder);
     let table = run(&[&["study"], &files, &choices]);
+    assert!(!table.contains("no column title"), "{table}");
     assert!(table.contains("filter symbols BBBB, CCCC, DDDD: 22 events removed, 66 left"), "{table}");
     let (expected, whole) = (findings(), findings_of(folder));
     assert!(
@@ -64,21 +68,30 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     run(&[&page]);
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(page.contains("have another entry or return than the rows that are studied"), "the benchmark is another");
-    // A file of one's own needs few columns.
+}
+
+#[test]
+fn a_file_of_other_origin_needs_few_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
     std::fs::write(
         folder.join("own.csv"),
         "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,3.5,0.01\n",
     )
     .unwrap();
-    let own = run(&[&["study", "--impact", "own.csv"]]);
+    let own = succeeded(folder, &["study", "--impact", "own.csv"]);
     assert!(own.contains("the most is 1 event on 1 day, at 5m"), "{own}");
     let untitled = "own.csv has no column title: a story that is told again counts each time";
     assert!(own.contains(untitled), "{own}");
-    run(&[&["study", "--impact", "own.csv", "--json", "f.json", "--overwrite"]]);
+    succeeded(folder, &["study", "--impact", "own.csv", "--json", "f.json"]);
     let methods = findings_of(folder)["methods"].as_str().unwrap().to_owned();
     assert!(methods.contains("The rows have no titles, so a company's story that is told again"), "{methods}");
-    assert!(!table.contains("no column title"), "{table}");
-    // A title that a program wrote for a missing one makes no story.
+}
+
+#[test]
+fn a_title_that_a_program_wrote_for_a_missing_one_makes_no_story() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
     for (title, events) in [("nan", "2 events on 1 day"), ("Maker rises", "1 event on 1 day")] {
         let row = |id: &str, hour: u32| {
             format!("{id},AAPL,2024-07-01T{hour}:00:00Z,2024-07-01T{hour}:01:00Z,3.5,0.01,{title}\n")
@@ -86,9 +99,15 @@ fn joined_rows_in_a_file_give_the_same_findings() {
         let rows = format!("{}{}", row("a", 14), row("b", 15));
         let header = "article_id,symbol,available_at,entry_at,score,ret_5m,title\n";
         std::fs::write(folder.join("titled.csv"), format!("{header}{rows}")).unwrap();
-        let said = run(&[&["study", "--impact", "titled.csv"]]);
+        let said = succeeded(folder, &["study", "--impact", "titled.csv"]);
         assert!(said.contains(&format!("the most is {events}, at 5m")), "{title}: {said}");
     }
+}
+
+#[test]
+fn a_file_whose_rows_can_not_be_studied_is_refused_with_the_row_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
     for (content, why) in [
         ("article_id,symbol,available_at,entry_at,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column score"),
         ("article_id,symbol,available_at,entry_at,score\na,AAPL,2024-07-01T14:00:00Z,,0.1\n", "no column of returns"),

@@ -18,7 +18,7 @@ impl Calendar {
     pub fn first_tradable(&self, available_at: Timestamp) -> Option<(&Session, Timestamp)> {
         if let Some(session) = self.containing(available_at) {
             let minute = floor_minute(available_at) + MINUTE;
-            if let Some((from, until)) = session.pause
+            if let Some((from, until)) = session.lunch_break
                 && from < minute + MINUTE
                 && minute < until
             {
@@ -35,7 +35,7 @@ impl Calendar {
     pub fn phase(&self, at: Timestamp) -> Phase {
         // A session may begin on the day before the one it belongs to.
         if let Some(session) = self.containing(at) {
-            return session.pause_at(at).map_or(Phase::Session, |_| Phase::Break);
+            return session.lunch_break_end_at(at).map_or(Phase::Session, |_| Phase::Break);
         }
         match self.on(at.to_zoned(self.time_zone.clone()).date()) {
             None => Phase::Closed,

@@ -17,9 +17,9 @@ pub enum Market {
     Xetra,
     /// Euronext Paris.
     Paris,
-    /// Tokyo Stock Exchange, with a break at noon.
+    /// Tokyo Stock Exchange, with a lunch break.
     Tokyo,
-    /// Hong Kong Exchange, with a break at noon.
+    /// Hong Kong Exchange, with a lunch break.
     HongKong,
     /// Toronto Stock Exchange.
     Toronto,

@@ -24,7 +24,7 @@ fn of_days(market: Market, hours: impl Fn(Date) -> Option<(Timestamp, Timestamp)
     let mut sessions = Vec::new();
     for date in FIRST.series(1.day()).take_while(|day| *day <= LAST) {
         if let Some((open, close)) = hours(date) {
-            sessions.push(Session { index: sessions.len(), date, open, close, pause: None, auction: None });
+            sessions.push(Session { index: sessions.len(), date, open, close, lunch_break: None, auction: None });
         }
     }
     Calendar { market, sessions, time_zone: TimeZone::UTC }

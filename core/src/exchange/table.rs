@@ -10,7 +10,7 @@ const TABLE: &str = include_str!("calendars.txt");
 const FIRST: Date = date(2000, 1, 1);
 const LAST: Date = date(2030, 12, 31);
 
-/// Why the file is sound wherever `expect` is used here.
+/// Why a line of the file can always be read.
 const TESTED: &str = "a test reads every line of the file";
 
 /// The calendar of a market that is in the file.
@@ -19,12 +19,12 @@ pub(super) fn calendar(market: Market) -> &'static Calendar {
     MADE[market as usize].get_or_init(|| Schedule::of(market).calendar(market))
 }
 
-/// Usual hours: open, close, and the break.
+/// Usual hours: open, close, and the lunch break.
 #[derive(Debug, Clone, Copy)]
 struct Hours {
     open: Time,
     close: Time,
-    pause: Option<(Time, Time)>,
+    lunch_break: Option<(Time, Time)>,
 }
 
 /// What the file says about one exchange: its zone, its usual hours, and what differs on some days.
@@ -62,9 +62,9 @@ impl Schedule {
         let time = |text: &str| text.parse::<Time>().expect(TESTED);
         let day = |year: &str, day: &str| format!("{year}-{day}").parse::<Date>().expect(TESTED);
         match line {
-            ["hours", from, open, close, pause @ ..] => {
-                let pause = pause.first().zip(pause.get(1)).map(|(from, until)| (time(from), time(until)));
-                let hours = Hours { open: time(open), close: time(close), pause };
+            ["hours", from, open, close, times @ ..] => {
+                let lunch_break = times.first().zip(times.get(1)).map(|(from, until)| (time(from), time(until)));
+                let hours = Hours { open: time(open), close: time(close), lunch_break };
                 self.hours.insert(from.parse().expect(TESTED), hours);
             }
             ["auction", from, close, first, last] => {
@@ -90,12 +90,13 @@ impl Schedule {
                 let local = self.zone.to_timestamp(day.to_datetime(time));
                 local.expect("a day of the file is a moment on the clock of its zone")
             };
-            let pause = usual.pause.filter(|_| short.is_none()).map(|(from, until)| (moment(from), moment(until)));
+            let lunch_break =
+                usual.lunch_break.filter(|_| short.is_none()).map(|(from, until)| (moment(from), moment(until)));
             let ends = short.unwrap_or(usual.close);
             let auction = self.auctions.get(&ends).filter(|(from, ..)| *from <= day);
             let auction = auction.map(|&(_, first, last)| (moment(first), moment(last)));
             let (open, close) = (moment(usual.open), moment(ends));
-            sessions.push(Session { index: sessions.len(), date: day, open, close, pause, auction });
+            sessions.push(Session { index: sessions.len(), date: day, open, close, lunch_break, auction });
         }
         Calendar { market, sessions, time_zone: self.zone.clone() }
     }
@@ -108,7 +109,8 @@ mod tests {
     fn session(market: Market, day: &str) -> Option<[String; 4]> {
         let session = market.calendar().on(day.parse().unwrap())?;
         let text = |at: jiff::Timestamp| at.strftime("%H:%M").to_string();
-        let (from, until) = session.pause.map_or_else(Default::default, |(from, until)| (text(from), text(until)));
+        let (from, until) =
+            session.lunch_break.map_or_else(Default::default, |(from, until)| (text(from), text(until)));
         Some([text(session.open), from, until, text(session.close)])
     }
 

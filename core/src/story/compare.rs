@@ -19,9 +19,9 @@ struct Word {
     is_own_name: bool,
     /// Whether it may be a name: it has none of [`MARKS`].
     is_plain: bool,
-    /// For a word that begins with `+`: the word of the opposite direction.
+    /// For a word that begins with `+`: the number of the word of the opposite direction.
     opposite: u32,
-    /// For a word that may be a name: the word that says that it has a capital letter.
+    /// For a word that may be a name: the number of the word that says that it has a capital letter.
     capital: u32,
 }
 

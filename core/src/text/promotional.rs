@@ -71,11 +71,11 @@ const SIGNS: [&str; 8] =
 pub fn is_promotional(title: &str) -> bool {
     let title = title.to_lowercase();
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| title.contains(phrase));
-    let calls = || {
+    let addresses_investors = || {
         let verb = VERBS.iter().filter_map(|verb| title.find(verb)).min();
         verb.is_some_and(|at| ADDRESSEES.iter().any(|who| title[at..].contains(who)))
     };
-    has(&MATTERS) && (has(&PHRASES) || has(&SIGNS) && (has(&WEAK) || calls()))
+    has(&MATTERS) && (has(&PHRASES) || has(&SIGNS) && (has(&WEAK) || addresses_investors()))
 }
 
 #[cfg(test)]

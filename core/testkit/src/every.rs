@@ -31,7 +31,7 @@ const TEXTS: [&str; 12] = [
     "\u{2028}",
 ];
 
-/// Which fields are set that a record may leave out, or have as null, or at their default.
+/// Which optional fields of a record are set. Others are left out, null, or at their default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Optional {
     /// All.
@@ -108,7 +108,7 @@ impl Maker {
 
     /// In whole microseconds, as records have it.
     fn at(&mut self) -> Timestamp {
-        // The crate reads no microseconds of its last second.
+        // jiff does not read microseconds of the last second that it can represent.
         let (first, last) = (Timestamp::MIN.as_microsecond() + 1, Timestamp::MAX.as_second() * 1_000_000);
         let any = first + (self.dice.roll() % last.abs_diff(first)).cast_signed();
         let of = [first, last, 0, -1, 1_700_000_000_123_456, Watermark::END.as_microsecond(), any];

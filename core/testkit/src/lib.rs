@@ -16,9 +16,11 @@ mod every;
 mod proxy;
 mod records;
 mod servers;
+mod topics;
 
 pub use dice::Dice;
 pub use every::{Optional, every_record};
 pub use proxy::{Network, Proxy};
 pub use records::{article, at, bar, mention, symbol};
 pub use servers::{clickhouse, kafka, schema_registry};
+pub use topics::{all_records, next_records};

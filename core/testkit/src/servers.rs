@@ -39,7 +39,7 @@ fn variable(name: &str, test: &str) -> Option<String> {
 }
 
 /// A name that differs between the tests of a process, and between processes.
-fn unique(test: &str) -> String {
+pub(crate) fn unique(test: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let (now, count) = (Clock::wall().now().as_microsecond(), COUNT.fetch_add(1, Ordering::Relaxed));
     format!("test_{test}_{now}_{count}")

@@ -171,8 +171,8 @@ fn likely(bytes: &[u8]) -> String {
     detector.feed(bytes, true);
     let guess = detector.guess(None, false);
     // A few bytes can be a letter with an accent in one encoding and a letter of another script in many others.
-    let foreign = bytes.iter().filter(|byte| !byte.is_ascii()).count();
-    let is_shown = foreign >= if guess.is_single_byte() { 20 } else { 8 };
+    let non_ascii = bytes.iter().filter(|byte| !byte.is_ascii()).count();
+    let is_shown = non_ascii >= if guess.is_single_byte() { 20 } else { 8 };
     if is_shown { guess.name().to_ascii_lowercase() } else { "windows-1252".to_owned() }
 }
 

@@ -360,10 +360,10 @@ impl PriceFeed {
     fn check_for_stall(&self, now: Timestamp) -> Result<(), IngestError> {
         let Some(reference) = &self.config.reference else { return Ok(()) };
         let calendar = self.config.calendars.of(reference).calendar();
-        let Some(session) = calendar.containing(now).filter(|session| session.pause_at(now).is_none()) else {
+        let Some(session) = calendar.containing(now).filter(|session| session.lunch_break_end_at(now).is_none()) else {
             return Ok(());
         };
-        let resumed = session.pause.map(|(_, until)| until).filter(|until| *until <= now);
+        let resumed = session.lunch_break.map(|(_, until)| until).filter(|until| *until <= now);
         let heard_at = self.seen_to.max(self.filled_at);
         let silent = now.duration_since(heard_at.max(resumed.unwrap_or(session.open)));
         if silent <= SignedDuration::try_from(self.stall_timeout()).unwrap_or(SignedDuration::MAX) {

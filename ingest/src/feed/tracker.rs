@@ -69,7 +69,7 @@ fn reference_seen_to(
     stall_timeout: Duration,
 ) -> Timestamp {
     let traded = calendar.last_opened(at).filter(|session| session.open < at);
-    let trading_to = traded.map_or(Timestamp::MIN, |session| match session.pause {
+    let trading_to = traded.map_or(Timestamp::MIN, |session| match session.lunch_break {
         Some((from, until)) if from < at && at <= until => from,
         _ => session.close.min(at),
     });
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_break_at_noon_no_bar_is_missing() {
+    fn in_a_lunch_break_no_bar_is_missing() {
         let tokyo = tapewire_core::exchange::Market::Tokyo.calendar();
         let next =
             |now, seen_to| TapeTracker::default().next(at(now), GRACE, Some((at(seen_to), tokyo)), STALL_TIMEOUT);

@@ -91,12 +91,12 @@ impl Publisher<'_> {
 
     /// Sends each list that has changed, and the lists after it, which override it. Returns whether all could be fetched.
     async fn update(&mut self) -> Result<bool, IngestError> {
-        let mut all = true;
+        let mut all_fetched = true;
         for (place, source) in self.config.sources.iter().enumerate() {
             let Listing { instruments, rejects } = match self.fetch(source).await {
                 Ok(listing) => listing,
                 Err(IngestError::Provider(error)) => {
-                    all = false;
+                    all_fetched = false;
                     tracing::warn!(
                         source,
                         error = chain(&error),
@@ -126,7 +126,7 @@ impl Publisher<'_> {
             self.state.save(&self.digests).await?;
             tracing::info!(source, count, "a list of instruments was published");
         }
-        Ok(all)
+        Ok(all_fetched)
     }
 
     async fn fetch(&self, source: &str) -> Result<Listing, IngestError> {

@@ -51,6 +51,16 @@ fn is_folded(bar: &Bar) -> bool {
     bar.trades == Some(u64::from(bar.width_s / 10)) && bar.symbol != symbol("BRK-A")
 }
 
+/// On a partition, the closes of the benchmark's bars that are made of trades, by width in seconds and start.
+fn benchmark_closes(tape: &[(i32, Tape)], partition: i32) -> BTreeMap<(u32, Timestamp), f64> {
+    let of_partition = tape.iter().filter(|(number, _)| *number == partition);
+    let bars = of_partition.filter_map(|(_, body)| match body {
+        Tape::Bar(bar) | Tape::BenchmarkBar(bar) if bar.symbol.as_str() == "SPY" && is_folded(bar) => Some(bar),
+        _ => None,
+    });
+    bars.map(|bar| ((bar.width_s, bar.start), bar.close)).collect()
+}
+
 #[tokio::test]
 async fn bars_of_trades_are_whole_through_disconnects_and_kills() {
     let before = counted("tapewire_trade_gaps_total");
@@ -102,18 +112,11 @@ async fn bars_of_trades_are_whole_through_disconnects_and_kills() {
         let is_whole = of_partition.all(|(_, gap)| gap.to <= *start || end(*start) <= gap.from);
         assert!(is_whole, "{symbol} {start} on {partition}: {gaps:?}");
     }
-    let of_benchmark = |partition: i32| {
-        let of_partition = tape.iter().filter(move |(p, _)| *p == partition);
-        let bars = of_partition.filter_map(|(_, body)| match body {
-            Tape::Bar(bar) | Tape::BenchmarkBar(bar) if bar.symbol.as_str() == "SPY" && is_folded(bar) => Some(bar),
-            _ => None,
-        });
-        bars.map(|bar| ((bar.width_s, bar.start), bar.close)).collect::<BTreeMap<_, _>>()
+    let common = |partition| {
+        benchmark_closes(&tape, partition).into_iter().filter(|((_, start), _)| *start < first).collect::<Vec<_>>()
     };
-    let common =
-        |partition| of_benchmark(partition).into_iter().filter(|((_, start), _)| *start < first).collect::<Vec<_>>();
     assert!(!common(0).is_empty() && (1..PARTITIONS).all(|partition| common(partition) == common(0)));
-    assert!(of_benchmark(0).keys().any(|(width_s, _)| *width_s == 300), "bars of five minutes, too");
+    assert!(benchmark_closes(&tape, 0).keys().any(|(width_s, _)| *width_s == 300), "bars of five minutes, too");
     provider.shutdown.cancel();
     kafka.clean().await;
 }

@@ -266,6 +266,36 @@ async fn chart(State(clock): State<Clock>, request: Request) -> String {
     )
 }
 
+/// On a partition, a watermark comes after all bars of these symbols that end by it, and a bar has the close to which it
+/// settled. Returns how many bars were looked for.
+fn assert_promises_are_kept(tape: &[&Tape], symbols: &BTreeSet<Symbol>) -> usize {
+    let minute = jiff::SignedDuration::from_mins(1);
+    let (mut checked, mut sent, mut promised) = (0, BTreeSet::new(), None);
+    for body in tape {
+        match body {
+            Tape::Bar(bar) => {
+                assert_eq!(bar.close, 2.0, "{bar:?} had not settled");
+                let is_new = sent.insert((bar.symbol.clone(), bar.start));
+                assert!(!is_new || promised.is_none_or(|at| bar.end() > at), "{bar:?} comes after {promised:?}");
+            }
+            Tape::Watermark(watermark) => {
+                promised = Some(watermark.at);
+                for symbol in symbols {
+                    let mut start = time("2025-06-02T13:30:00Z");
+                    while start + minute <= watermark.at {
+                        let is_there = sent.contains(&(symbol.clone(), start));
+                        assert!(is_there, "{symbol} {start} before {}", watermark.at);
+                        start += minute;
+                        checked += 1;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    checked
+}
+
 #[tokio::test]
 async fn a_minute_of_polled_bars_is_promised_only_once_its_bars_are_sent_and_settled() {
     let kafka = Kafka::start("yahoo").await;
@@ -295,38 +325,11 @@ async fn a_minute_of_polled_bars_is_promised_only_once_its_bars_are_sent_and_set
     let (mut checked, mut symbols) = (0, BTreeSet::new());
     let tape = kafka.tape().await;
     for partition in 0..common::PARTITIONS {
-        let own = || tape.iter().filter(|(number, _)| *number == partition).map(|(_, body)| body);
-        let here: BTreeSet<Symbol> =
-            own().filter_map(|body| if let Tape::Bar(bar) = body { Some(bar.symbol.clone()) } else { None }).collect();
-        let mut sent = BTreeSet::new();
-        let mut promised = None;
-        for body in own() {
-            match body {
-                Tape::Bar(bar) => {
-                    assert_eq!(bar.close, 2.0, "{bar:?} had not settled");
-                    let is_new = sent.insert((bar.symbol.clone(), bar.start));
-                    assert!(!is_new || promised.is_none_or(|at| bar.end() > at), "{bar:?} comes after {promised:?}");
-                }
-                Tape::Watermark(watermark) => {
-                    promised = Some(watermark.at);
-                    for symbol in &here {
-                        let mut start = time("2025-06-02T13:30:00Z");
-                        while start + jiff::SignedDuration::from_mins(1) <= watermark.at {
-                            assert!(
-                                sent.contains(&(symbol.clone(), start)),
-                                "{symbol} {start} before {}",
-                                watermark.at
-                            );
-                            start += jiff::SignedDuration::from_mins(1);
-                            checked += 1;
-                        }
-                    }
-                }
-                Tape::BenchmarkBar(_) => {}
-                #[allow(unreachable_patterns, reason = "only bars and watermarks matter here")]
-                _ => {}
-            }
-        }
+        let own: Vec<&Tape> = tape.iter().filter(|(number, _)| *number == partition).map(|(_, body)| body).collect();
+        let here =
+            own.iter().filter_map(|body| if let Tape::Bar(bar) = body { Some(bar.symbol.clone()) } else { None });
+        let here: BTreeSet<Symbol> = here.collect();
+        checked += assert_promises_are_kept(&own, &here);
         symbols.extend(here);
     }
     assert_eq!(symbols.len(), 4, "{symbols:?}");

@@ -11,12 +11,8 @@ use tapewire_runtime::{Clock, Shutdown};
 use tapewire_store::migrate;
 use tapewire_testkit::{at, symbol};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_later_list_replaces_an_instrument_but_not_another_one_with_the_same_ticker() {
-    let Some(kafka) = tapewire_testkit::kafka("instruments", 2).await else { return };
-    let Some(clickhouse) = tapewire_testkit::clickhouse("instruments") else { return };
-    migrate(&clickhouse).await.unwrap();
-    let producer = Producer::new(&kafka).unwrap();
+/// Instruments of two lists, with the list's name and the time at which it was seen.
+fn listed() -> [(Instrument, &'static str, &'static str); 4] {
     let day = |text: &str| Some(text.parse().unwrap());
     let former = Instrument { valid_to: day("2022-06-08"), ..Instrument::new(symbol("FB"), "Meta Platforms") };
     let apple = Instrument { aliases: vec!["iPhone maker".into()], ..Instrument::new(symbol("AAPL"), "Apple") };
@@ -29,14 +25,22 @@ async fn a_later_list_replaces_an_instrument_but_not_another_one_with_the_same_t
     };
     let fund =
         Instrument { kind: Kind::Fund, valid_from: day("2023-01-03"), ..Instrument::new(symbol("FB"), "A Fund") };
-    let all = [
+    [
         (listed, "sec", "2025-06-04T12:00:00Z"),
         // Sent after the list of 4 June but seen before it, so it does not replace that list's instrument.
         (apple, "builtin", "2025-06-03T12:00:00Z"),
         (former, "builtin", "2025-06-03T12:00:00Z"),
         (fund, "sec", "2025-06-04T12:00:00Z"),
-    ];
-    for (instrument, source, seen_at) in all {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_list_replaces_an_instrument_but_not_another_one_with_the_same_ticker() {
+    let Some(kafka) = tapewire_testkit::kafka("instruments", 2).await else { return };
+    let Some(clickhouse) = tapewire_testkit::clickhouse("instruments") else { return };
+    migrate(&clickhouse).await.unwrap();
+    let producer = Producer::new(&kafka).unwrap();
+    for (instrument, source, seen_at) in listed() {
         let listed = ListedInstrument { instrument, source: source.into(), seen_at: at(seen_at) };
         let key = listed.key();
         let record = InstrumentRecord::new(Run::live(), listed).encode();

@@ -19,7 +19,7 @@ pub fn session_of(calendar: &'static Calendar, start: Timestamp, width_s: u32) -
     if width_s == Bar::DAY_S {
         return Some(opened).filter(|session| session.open == start).or_else(|| calendar.day_from(start));
     }
-    if !opened.contains(start) || opened.pause_at(start).is_some() {
+    if !opened.contains(start) || opened.lunch_break_end_at(start).is_some() {
         return None;
     }
     let end = start.checked_add(SignedDuration::from_secs(width_s.into())).ok()?;
@@ -40,7 +40,7 @@ pub(crate) fn day_start(calendar: &Calendar, session: &Session) -> Timestamp {
 /// How many bars of `width_s` fit between two moments of a session, without its break.
 pub(crate) fn bars_between(session: &Session, from: Timestamp, until: Timestamp, width_s: u32) -> u32 {
     let span = |from: Timestamp, until: Timestamp| (until.as_microsecond() - from.as_microsecond()).max(0);
-    let closed = session.pause.map_or(0, |(begins, ends)| span(from.max(begins), until.min(ends)));
+    let closed = session.lunch_break.map_or(0, |(begins, ends)| span(from.max(begins), until.min(ends)));
     let bars = (span(from, until) - closed) / (i64::from(width_s) * 1_000_000);
     u32::try_from(bars).unwrap_or(0)
 }

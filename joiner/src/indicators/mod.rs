@@ -33,7 +33,8 @@ const LARGEST_BATCH: usize = 5_000;
 const LONGEST_WAIT: Duration = Duration::from_millis(200);
 /// Series in memory, about 50 kB each. If there are more, all are dropped, and read again when their next bar arrives.
 const MOST_SERIES: usize = 20_000;
-/// A series is first restored from rows of this long before its bar; only a series with too few rows is read whole.
+/// Rows of a series are first looked for in this time, in microseconds, before its bar; if there are too few, without a
+/// limit.
 const USUALLY_WITHIN_US: i64 = 10 * 86_400 * 1_000_000;
 
 type Key = (Run, u32, Symbol);
@@ -161,8 +162,8 @@ impl Stage {
     ) -> Result<BTreeMap<String, Vec<IndicatorRow>>, JoinerError> {
         let mut found: BTreeMap<String, Vec<IndicatorRow>> = BTreeMap::new();
         let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
-        for some in symbols.chunks(1_000) {
-            for row in newest(&self.clickhouse, run.as_str(), width_s, some, since, RESTORED_POINTS).await? {
+        for chunk in symbols.chunks(1_000) {
+            for row in newest(&self.clickhouse, run.as_str(), width_s, chunk, since, RESTORED_POINTS).await? {
                 found.entry(row.symbol.clone()).or_default().push(row);
             }
         }

@@ -60,7 +60,7 @@ impl<'a> EvalContext<'a> {
             Moment::Minutes(minutes) => {
                 let due = start + Span::MINUTE * minutes;
                 let is_past_close = due > session.close;
-                let is_over = is_past_close && next.open != session.close || session.is_due_in_pause(due);
+                let is_over = is_past_close && next.open != session.close || session.is_due_in_lunch_break(due);
                 if is_over || !self.is_complete(due, out) {
                     return None;
                 }

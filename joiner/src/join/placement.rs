@@ -6,7 +6,7 @@
 //! | starts a whole number of widths after the open and reaches past the close: the provider cut it at the close | that session, until the close | a price | a price, but see [`may_hold_auction`] |
 //! | starts in a session and reaches past the close otherwise | that session, until the close | a price | not used: it may be a price of after hours |
 //! | starts before the open and ends within the session, such as an hourly bar from 9:00 to 10:00 | that session, from the open | not used: it may be a price from before the open | a price |
-//! | starts in the break at noon and ends after it | that session, from the end of the break | not used | a price |
+//! | starts in the lunch break and ends after it | that session, from the end of the break | not used | a price |
 //! | is one day long and starts at midnight of the exchange or of UTC, or at the open | the session of that date, from open to close | the opening price | the closing price |
 //! | is at most five minutes wide, starts at the close or later, and holds a minute in which the closing auction's price is printed | that session | the closing auction's price | not used |
 //!
@@ -141,7 +141,7 @@ fn place_day(bar: &Bar, opened: &'static Session, calendar: &'static Calendar, l
 fn place_in_session(bar: &Bar, session: &Session, is_round_the_clock: bool, lateness: Span) -> Placement {
     let (start, end) = (EventTime::from(bar.start), EventTime::from(bar.end()));
     let bounds = SessionBounds::new(session);
-    if let Some(resumes) = session.pause_at(bar.start).map(EventTime::from) {
+    if let Some(resumes) = session.lunch_break_end_at(bar.start).map(EventTime::from) {
         let is_within = resumes < end && end <= bounds.close;
         let placed = Placed {
             session: bounds.index,

@@ -14,8 +14,8 @@ pub(super) struct SessionBounds {
     pub open: EventTime,
     /// Exclusive.
     pub close: EventTime,
-    /// The break at noon: its beginning, and its end, exclusive.
-    pub pause: Option<(EventTime, EventTime)>,
+    /// The lunch break: its beginning, and its end, exclusive.
+    pub lunch_break: Option<(EventTime, EventTime)>,
     /// [`Session::auction`].
     pub auction: Option<(EventTime, EventTime)>,
 }
@@ -23,20 +23,20 @@ pub(super) struct SessionBounds {
 impl SessionBounds {
     pub fn new(session: &Session) -> Self {
         let both = |(from, until): (jiff::Timestamp, jiff::Timestamp)| (from.into(), until.into());
-        let (pause, auction) = (session.pause.map(both), session.auction.map(both));
-        Self { index: session.index, open: session.open.into(), close: session.close.into(), pause, auction }
+        let (lunch_break, auction) = (session.lunch_break.map(both), session.auction.map(both));
+        Self { index: session.index, open: session.open.into(), close: session.close.into(), lunch_break, auction }
     }
 
     /// The time from one moment of the session to another, without the break.
     pub fn trading(&self, from: EventTime, until: EventTime) -> Span {
         let all = until - from;
-        let overlap = self.pause.map(|(begins, ends)| (begins.max(from), ends.min(until)));
+        let overlap = self.lunch_break.map(|(begins, ends)| (begins.max(from), ends.min(until)));
         overlap.filter(|(begins, ends)| begins < ends).map_or(all, |(begins, ends)| all - (ends - begins))
     }
 
     /// From a moment of the session to its close, without the break: one stretch of trading, or two.
     pub fn stretches(&self, from: EventTime) -> impl Iterator<Item = (EventTime, EventTime)> + use<> {
-        let (first, second) = match self.pause {
+        let (first, second) = match self.lunch_break {
             Some((begins, ends)) if from < begins => (Some((from, begins)), (ends, self.close)),
             Some((_, ends)) => (None, (from.max(ends), self.close)),
             None => (None, (from, self.close)),
@@ -45,8 +45,8 @@ impl SessionBounds {
     }
 
     /// Whether a horizon that is due at this moment is in the break: nothing has been traded since it began.
-    pub fn is_due_in_pause(&self, due: EventTime) -> bool {
-        self.pause.is_some_and(|(begins, ends)| begins < due && due <= ends)
+    pub fn is_due_in_lunch_break(&self, due: EventTime) -> bool {
+        self.lunch_break.is_some_and(|(begins, ends)| begins < due && due <= ends)
     }
 }
 

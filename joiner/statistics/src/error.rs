@@ -1,6 +1,6 @@
 //! Why a statistic has no value.
 
-/// Why a statistic has no value. A study shows the message in place of the number: it is never NaN and never 0.
+/// Why a statistic has no value. A study shows the message in place of the number, and never NaN or 0.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

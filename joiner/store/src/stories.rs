@@ -143,6 +143,30 @@ fn most_similar() -> String {
     )
 }
 
+/// SQL of the mentions of each symbol in the order of time, each with its parent: the most similar earlier mention if it
+/// is similar enough to tell the same story, else 0.
+fn linked() -> String {
+    format!(
+        "SELECT run, symbol, arraySort(groupArray((place, key, best.1, parent, has_words))) AS linked
+            FROM
+            (
+                SELECT
+                    run,
+                    symbol,
+                    place,
+                    any(own_key) AS key,
+                    any(has_own_words) AS has_words,
+                    -- The earliest of the most similar.
+                    max(most) AS best,
+                    if(best.1 >= {ALIKE}, toUInt32(-best.2), 0) AS parent
+                FROM ({most_similar})
+                GROUP BY run, symbol, place
+            )
+            GROUP BY run, symbol",
+        most_similar = most_similar()
+    )
+}
+
 /// The story of each mention of a company, as it was known when the mention became known: `story` is the key
 /// (`provider/id`) of the mention that told it first, `told` how many had told it by then, this one included. NULL if
 /// the title has no word.
@@ -193,27 +217,12 @@ FROM
             ) AS roots
         FROM
         (
-            SELECT run, symbol, arraySort(groupArray((place, key, best.1, parent, has_words))) AS linked
-            FROM
-            (
-                SELECT
-                    run,
-                    symbol,
-                    place,
-                    any(own_key) AS key,
-                    any(has_own_words) AS has_words,
-                    -- The earliest of the most similar.
-                    max(most) AS best,
-                    if(best.1 >= {ALIKE}, toUInt32(-best.2), 0) AS parent
-                FROM ({})
-                GROUP BY run, symbol, place
-            )
-            GROUP BY run, symbol
+            {linked}
         )
     )
     ARRAY JOIN places AS place, keys AS key, similarities AS greatest_similarity, with_words AS has_words, roots AS root
 )",
-        most_similar()
+        linked = linked()
     )
 }
 

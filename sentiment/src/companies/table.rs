@@ -40,10 +40,10 @@ pub fn read(place: &str, text: &str) -> Result<Table, SentimentError> {
     for record in reader.records() {
         let record = record.map_err(|error| wrong(error.position().map_or(0, |at| at.line()), error.to_string()))?;
         // The reader begins a record at the blank lines before it.
-        let blank = |at: &csv::Position| {
+        let blank_lines = |at: &csv::Position| {
             text.get(usize::try_from(at.byte()).ok()?..)?.split('\n').position(|line| !line.trim().is_empty())
         };
-        let line = record.position().map_or(0, |at| at.line() + blank(at).unwrap_or_default() as u64);
+        let line = record.position().map_or(0, |at| at.line() + blank_lines(at).unwrap_or_default() as u64);
         instruments.push(instrument(&header, &record).map_err(|problem| wrong(line, problem))?);
     }
     Ok(Table { instruments, has_chosen_names: header.iter().any(|column| column == "aliases") })

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most spans that may wait to be sent, of about a kilobyte each. A stage ends those of a batch of records at once.
 const WAITING: usize = 16_384;
-/// After a warning, the next outage within this time is not worth another one.
+/// Shortest time from one warning about an outage to the next.
 const QUIET: Duration = Duration::from_secs(600);
 
 /// The exporter that posts spans to `receiver`.
@@ -147,7 +147,7 @@ impl Outcomes {
         true
     }
 
-    /// The process ends, and the last spans were sent in time or not.
+    /// Notes at the end of the process whether the last spans were sent within `limit`.
     pub(super) fn stopped(&self, in_time: bool, limit: Duration) {
         if !in_time {
             self.failed(&format!("the last spans were not taken within {} s", limit.as_secs()));

@@ -85,7 +85,7 @@ impl Traces {
     }
 }
 
-/// A trace that begins here is one of the share that is sampled; a span of another trace does as the trace does.
+/// Samples this share of the traces that begin here. A span of a trace that began elsewhere is sampled if its trace is.
 fn sampler(ratio: f64) -> Sampler {
     Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)))
 }

@@ -63,7 +63,7 @@ fn a_trace_goes_on_in_the_record_that_carries_it() {
 }
 
 #[test]
-fn where_the_trace_begins_it_is_decided_whether_it_is_sampled() {
+fn a_trace_is_sampled_or_not_where_it_begins() {
     let (none, kept) = tracer(0.0);
     let root = begin(&none, Parent::New, "root");
     let child = begin(&none, Parent::Span(&root), "child");

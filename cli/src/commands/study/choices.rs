@@ -41,7 +41,7 @@ pub struct Choices {
     /// Publishers
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     publisher: Vec<String>,
-    /// When news became available: pre (before the open), regular, break (between two halves of a session), post (after
+    /// When news became available: pre (before the open), regular, break (the session's lunch break), post (after
     /// the close), closed (weekend, holiday)
     #[arg(long, value_name = "PHASE,...", value_delimiter = ',', value_parser = phase)]
     session: Vec<Phase>,

@@ -142,9 +142,9 @@ pub(super) fn list_under(buffer: &mut Buffer, key: Option<&str>) -> Result<Optio
     }
 }
 
-/// Whether the objects of the file, the first of which has an empty list under this key, are rows of which the list is one
-/// field, and not answers of a provider: there are several, they have other fields, and no list under the key has anything
-/// in it, as far as a row may reach.
+/// Whether the objects of the file are rows with a list in the field `key`, and not answers of a provider, whose rows are
+/// in that list. The first object's list is empty. They are rows if there are several, if they have other fields, and if
+/// all these lists are empty, in as many bytes as a row may have.
 fn are_rows(buffer: &mut Buffer, key: &str) -> Result<bool, FormatError> {
     let (mut objects, mut names) = (0, 0);
     let mut walk: Option<Walk> = None;

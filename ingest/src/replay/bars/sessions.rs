@@ -373,10 +373,10 @@ impl Bars {
         until.saturating_sub(from)
     }
 
-    /// Whether this many bars are nearly all of this many seconds, in which the session's break is.
+    /// Whether this many bars are nearly all of this many seconds, in which the session's lunch break is.
     fn are_dense(&self, bars: usize, seconds: i64, session: &Session) -> bool {
-        let pause = session.pause.map_or(0, |(from, until)| until.as_second() - from.as_second());
-        bars as i64 * self.width * 5 >= (seconds - pause) * 4
+        let break_s = session.lunch_break.map_or(0, |(from, until)| until.as_second() - from.as_second());
+        bars as i64 * self.width * 5 >= (seconds - break_s) * 4
     }
 
     /// The session of the day of a time; `None` on a day without one.

@@ -176,26 +176,26 @@ const TORONTO: i64 = 0;
 fn session(
     open: i64,
     length: i64,
-    pause: [i64; 2],
+    lunch_break: [i64; 2],
     auction: Option<i64>,
     width: i64,
 ) -> impl Iterator<Item = i64> + Clone {
     let bars = every(open, open + length - width, width);
-    bars.filter(move |at| !(pause[0]..pause[1]).contains(&(at - open)))
+    bars.filter(move |at| !(lunch_break[0]..lunch_break[1]).contains(&(at - open)))
         .chain(auction.map(|after| open + length + after))
 }
 
-const NO_PAUSE: [i64; 2] = [0, 0];
-const NOON: [i64; 2] = [9000, 12_600];
+const NO_BREAK: [i64; 2] = [0, 0];
+const LUNCH_BREAK: [i64; 2] = [9000, 12_600];
 
 #[test]
 fn times_of_each_market_are_compared_with_its_own_sessions() {
-    let auction = |after: i64, width: i64| session(LONDON, 30_600, NO_PAUSE, Some(after), width);
+    let auction = |after: i64, width: i64| session(LONDON, 30_600, NO_BREAK, Some(after), width);
     let (tokyo, hong_kong) =
-        (session(TOKYO, 23_400, NOON, Some(0), 300), session(HONG_KONG, 23_400, NOON, Some(300), 300));
+        (session(TOKYO, 23_400, LUNCH_BREAK, Some(0), 300), session(HONG_KONG, 23_400, LUNCH_BREAK, Some(300), 300));
     // Starts as exchanges have them: with closing auctions, breaks, and a last bar that is longer than the session.
     for (what, csv) in [
-        ("London", days("VOD.L", session(LONDON, 30_600, NO_PAUSE, None, 60), even)),
+        ("London", days("VOD.L", session(LONDON, 30_600, NO_BREAK, None, 60), even)),
         ("London in hours", days("VOD.L", every(LONDON, LONDON + 28_800, 3600), even)),
         ("London in half hours, the last with the auction", days("VOD.L", auction(0, 1800), even)),
         ("London with the auction", days("VOD.L", auction(300, 300), even)),
@@ -203,7 +203,7 @@ fn times_of_each_market_are_compared_with_its_own_sessions() {
         ("Paris with the auction", days("MC.PA", auction(300, 60), even)),
         ("Tokyo", days("7203.T", tokyo.clone(), even)),
         ("Hong Kong", days("0700.HK", hong_kong.clone(), even)),
-        ("Toronto", days("RY.TO", session(TORONTO, 23_400, NO_PAUSE, Some(0), 60), even)),
+        ("Toronto", days("RY.TO", session(TORONTO, 23_400, NO_BREAK, Some(0), 60), even)),
     ] {
         bars(&csv).unwrap_or_else(|refused| panic!("{what}: {refused}"));
     }

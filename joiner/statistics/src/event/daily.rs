@@ -1,6 +1,6 @@
 //! Tests that compare the mean abnormal return of a step with how it varied from step to step before the events.
 //!
-//! The steps of all events are the same moments, or are taken to be independent between events.
+//! Each test takes the steps of all events to be the same moments, or the events to be independent of each other.
 
 use super::Matrix;
 use crate::error::{Error, Result, at_least};

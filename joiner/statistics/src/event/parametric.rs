@@ -35,9 +35,9 @@ pub fn patell(standardized: &[f64], df: &[usize]) -> Result<Test> {
     Test::of(sum(standardized.iter().copied()) / variance.sqrt(), Reference::Normal, standardized.len())
 }
 
-/// Boehmer, Musumeci and Poulsen 1991: the cross-sectional t of standardized abnormal returns, right also where the
-/// event itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom. What is said
-/// of `standardized` in [`patell`] holds here.
+/// Boehmer, Musumeci and Poulsen 1991: the cross-sectional t of standardized abnormal returns, valid also where the
+/// event itself raises the variance. Compared with Student's distribution with N - 1 degrees of freedom. `standardized`
+/// as in [`patell`].
 ///
 /// # Errors
 /// As [`cross_sectional`].
@@ -46,7 +46,7 @@ pub fn bmp(standardized: &[f64]) -> Result<Test> {
 }
 
 /// The mean cumulative abnormal return over the root of its variance, Σ var / N²: J1 of Campbell, Lo and MacKinlay
-/// 1997, 4.4.3. Compared with the normal distribution; right for independent events whose variance the event does not
+/// 1997, 4.4.3. Compared with the normal distribution; valid for independent events whose variance the event does not
 /// change.
 ///
 /// # Errors

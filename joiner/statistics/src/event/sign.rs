@@ -81,7 +81,7 @@ pub fn generalized_sign(abnormal: &[f64], p: f64) -> Result<Test> {
 /// that value over its standard deviation from step to step, compared with the normal distribution.
 ///
 /// # Errors
-/// [`Error::Length`] unless all events have both, and as many steps; [`Error::TooFew`] without events or returns;
+/// [`Error::Length`] unless every event has a row in both, all of one length in each; [`Error::TooFew`] without events or returns;
 /// [`Error::Constant`] if the sums are all 0.
 pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing: MissingReturns) -> Result<Test> {
     crate::error::same_length("events with residuals", residuals.len(), abnormal.len())?;
@@ -113,10 +113,10 @@ pub fn corrado_sign(residuals: &Matrix, abnormal: &Matrix, step: usize, missing:
         MissingReturns::LeftOut => counted.len() as f64,
         MissingReturns::Estudy2 => mean(&counts),
     };
-    let at = totals[before + step];
-    at_least("returns in the window", at.1, 1)?;
+    let at_step = totals[before + step];
+    at_least("returns in the window", at_step.1, 1)?;
     let deviation = (sum(counted.iter().map(|value| value * value)) / divisor).sqrt();
-    Test::ratio(weighted(&at), deviation, Reference::Normal, at.1, "signs")
+    Test::ratio(weighted(&at_step), deviation, Reference::Normal, at_step.1, "signs")
 }
 
 /// Wilcoxon's signed ranks: the statistic is the sum of the ranks of |abnormal return| of the events above 0; events of

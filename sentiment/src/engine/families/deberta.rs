@@ -78,8 +78,26 @@ impl Words {
 const KINDS: [&str; 2] = ["c2p", "p2c"];
 
 impl Config {
-    pub(super) fn description(self) -> Result<Description, Unsupported> {
-        let kinds = self.pos_att_type.map(Words::list).unwrap_or_default();
+    pub(super) fn description(mut self) -> Result<Description, Unsupported> {
+        let kinds = self.pos_att_type.take().map(Words::list).unwrap_or_default();
+        self.refuse_what_candle_lacks(&kinds)?;
+        let limits = Limits {
+            vocab_size: self.vocab_size,
+            type_vocab_size: self.type_vocab_size,
+            max_seq_len: self.max_position_embeddings,
+        };
+        Ok(Description {
+            family: "DeBERTa",
+            prefix: "deberta.",
+            limits,
+            // candle-transformers adds learned positions to a single text only.
+            batches: !self.position_biased_input,
+            model: Model::Deberta(Box::new(self.candle_config(kinds)?)),
+        })
+    }
+
+    /// Refuses settings that candle-transformers' model does not compute, or not as transformers does.
+    fn refuse_what_candle_lacks(&self, kinds: &[String]) -> Result<(), Unsupported> {
         if let Some(other) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
             return Err(unsupported(format!("pos_att_type {other}"), "c2p and p2c are"));
         }
@@ -101,18 +119,28 @@ impl Config {
         if let Some(size) = self.pooler_hidden_size.filter(|&size| size != hidden) {
             return Err(unsupported(format!("pooler_hidden_size {size}"), "that of hidden_size is"));
         }
-        let embedding_size = self.embedding_size.filter(|&size| size != hidden);
-        if let Some(size) = embedding_size.filter(|_| self.type_vocab_size > 0) {
+        if let Some(size) = self.projected_embedding_size().filter(|_| self.type_vocab_size > 0) {
             let what = format!("embedding_size {size} with type_vocab_size {}", self.type_vocab_size);
             return Err(unsupported(what, "one of them is"));
         }
+        Ok(())
+    }
+
+    /// The size of the embeddings, if they are projected to hidden states of another size.
+    fn projected_embedding_size(&self) -> Option<usize> {
+        self.embedding_size.filter(|&size| size != self.hidden_size)
+    }
+
+    /// The settings as candle-transformers names them.
+    fn candle_config(self, kinds: Vec<String>) -> Result<CandleConfig, Unsupported> {
+        let embedding_size = self.projected_embedding_size();
         let norms = Words::Text(self.norm_rel_ebd.unwrap_or_default()).list();
         let gelu = || "gelu".to_owned();
-        let config = CandleConfig {
+        Ok(CandleConfig {
             vocab_size: self.vocab_size,
-            hidden_size: hidden,
+            hidden_size: self.hidden_size,
             num_hidden_layers: self.num_hidden_layers,
-            num_attention_heads: heads,
+            num_attention_heads: self.num_attention_heads,
             intermediate_size: self.intermediate_size,
             hidden_act: act("hidden_act", &self.hidden_act.unwrap_or_else(gelu))?,
             hidden_dropout_prob: 0.0,
@@ -138,21 +166,8 @@ impl Config {
             label2id: None,
             pooler_dropout: Some(0.0),
             pooler_hidden_act: Some(act("pooler_hidden_act", &self.pooler_hidden_act.unwrap_or_else(gelu))?),
-            pooler_hidden_size: Some(hidden),
+            pooler_hidden_size: Some(self.hidden_size),
             cls_dropout: None,
-        };
-        let limits = Limits {
-            vocab_size: self.vocab_size,
-            type_vocab_size: self.type_vocab_size,
-            max_seq_len: self.max_position_embeddings,
-        };
-        Ok(Description {
-            family: "DeBERTa",
-            prefix: "deberta.",
-            limits,
-            // candle-transformers adds learned positions to a single text only.
-            batches: !config.position_biased_input,
-            model: Model::Deberta(Box::new(config)),
         })
     }
 }
