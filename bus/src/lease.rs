@@ -138,8 +138,8 @@ impl Lease {
         }
     }
 
-    /// Waits until another process has the lease: for work that has to go on while no broker can be reached, and that finds
-    /// out in another way whether somebody else does it. Cancel-safe.
+    /// Waits until another process has the lease: for work that has to go on while no broker can be reached, and that
+    /// finds out in another way whether somebody else does it. Cancel-safe.
     ///
     /// # Errors
     /// As [`Lease::acquired`].

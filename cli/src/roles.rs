@@ -280,7 +280,8 @@ fn expected_to_progress(subscriptions: &Subscriptions) -> Vec<(SourceKind, Strin
     followed.chain(prices.sources.into_iter().map(|name| (SourceKind::Prices, name))).collect()
 }
 
-/// The sources that have to make progress, kept up to date until shutdown, also while another process has the role `alerts`.
+/// The sources that have to make progress, kept up to date until shutdown, also while another process has the role
+/// `alerts`.
 fn watched(subscriptions: &Subscriptions, clock: &Clock, shutdown: &Shutdown) -> WatchedSources {
     let watched = WatchedSources::default();
     watched.watch(expected_to_progress(subscriptions), clock.now());

@@ -1,6 +1,6 @@
-//! Of two processes of a role one works. When it is killed, or stands still, the other takes over: no article is missing, and
-//! each alert is sent once. (The role `prices` takes its lease in the same way as `news`; that a feed goes on after a crash is
-//! tested in `ingest`.)
+//! Of two processes of a role one works. When it is killed, or stands still, the other takes over: no article is
+//! missing, and each alert is sent once. (The role `prices` takes its lease in the same way as `news`; that a feed goes
+//! on after a crash is tested in `ingest`.)
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 #[path = "standby/webhook.rs"]

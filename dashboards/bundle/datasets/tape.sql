@@ -1,7 +1,8 @@
 {%- set range = get_time_filter('start', target_type='DateTime') -%}
 {%- set whole_tape = not range.from_expr and not range.to_expr -%}
 {%- set first = 'first_drawn' if whole_tape else range.from_expr -%}
--- Each part is named once, by the next one: ClickHouse analyses a part again wherever it is named, which took most of the time.
+-- Each part is named once, by the next one: ClickHouse analyses a part again wherever it is named, which took longer than
+-- reading the rows.
 WITH
     (SELECT groupArray(symbol) FROM ({{ watched(1, 'bars', of='start') }})) AS shown,
     {{ finest_of('bars') }} AS finest,
@@ -27,7 +28,9 @@ WITH
     counted AS (
         SELECT
             *, countIf(is_drawn) OVER () AS count_drawn,
-            ifNull(max(if(is_drawn, NULL, begin)) OVER () + unit, min(if(is_drawn, begin, NULL)) OVER () - 86400) AS news_start
+            ifNull(
+                max(if(is_drawn, NULL, begin)) OVER () + unit, min(if(is_drawn, begin, NULL)) OVER () - 86400
+            ) AS news_start
         FROM tape
     ),
     -- About 300 bars at most, each of a usual length.
@@ -46,7 +49,8 @@ WITH
     ),
     placed AS (
         SELECT
-            *, row_number() OVER (ORDER BY bucket) AS place, count() OVER () AS count_placed, max(end) OVER () AS last_end,
+            *,
+            row_number() OVER (ORDER BY bucket) AS place, count() OVER () AS count_placed, max(end) OVER () AS last_end,
             lagInFrame(bucket) OVER (ORDER BY bucket ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS bucket_before
         FROM drawn
     ),

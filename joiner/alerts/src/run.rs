@@ -23,12 +23,14 @@ const ANOMALIES_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// The longest bar.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// Nothing is sent unless the table was asked within this time what has been sent. It is shorter than the time after which
-/// another process takes over from one that stands still, so a process that was paused learns what the other has sent.
+/// Nothing is sent unless the table was asked within this time what has been sent. It is shorter than the time after
+/// which another process takes over from one that stands still, so a process that was paused learns what the other has
+/// sent.
 const READ_WITHIN: Duration = Duration::from_secs(3);
 
 /// Sends alerts until shutdown, at which it finishes the message that it is sending. The caller keeps `watched` up to
-/// date. Two processes that work side by side for a moment send nothing twice, except what both send in the same instant.
+/// date. Two processes that work side by side for a moment send nothing twice, except what both send in the same
+/// instant.
 ///
 /// # Errors
 /// [`AlertError::Address`]; an error of ClickHouse that a retry can't fix. Outages are waited out.

@@ -8,15 +8,15 @@ use tapewire_store::sources::SourceKind;
 /// A source, by what it gives and its name.
 pub(crate) type Source = (SourceKind, String);
 
-/// The sources that have to make progress: not those that stand by for others. Clones share one list, which a process keeps
-/// up to date also while another process has the role, so that a source that stops is not given its time again when the
-/// role changes hands.
+/// The sources that have to make progress: not those that stand by for others. Clones share one list, which a process
+/// keeps up to date also while another process has the role, so that a source that stops is not given its time again
+/// when the role changes hands.
 #[derive(Debug, Clone, Default)]
 pub struct WatchedSources(Arc<Mutex<BTreeMap<Source, Timestamp>>>);
 
 impl WatchedSources {
-    /// Watches these sources and no others. One that was not watched before has [`AlertsConfig::stale_after`] from `now`
-    /// (UTC) to make progress.
+    /// Watches these sources and no others. One that was not watched before has [`AlertsConfig::stale_after`] from
+    /// `now` (UTC) to make progress.
     ///
     /// [`AlertsConfig::stale_after`]: crate::AlertsConfig::stale_after
     pub fn watch(&self, sources: impl IntoIterator<Item = (SourceKind, String)>, now: Timestamp) {

@@ -3,9 +3,9 @@
 //! `information_coefficient(runs = [], symbols = [], since = '1970-01-01', until = '2200-01-01')` filters rows before they are
 //! ranked; an empty list is no filter. `mean_outcome` has the same parameters.
 //!
-//! `filtered_information_coefficient` and `filtered_mean_outcome` have more, for the dashboard: `providers`, `phases`, and
-//! `tickers` and `patterns`, of which one is enough. A pattern is a regular expression of a headline or of a company's name.
-//! They are views of their own because a view's parameters have no defaults.
+//! `filtered_information_coefficient` and `filtered_mean_outcome` have more, for the dashboard: `providers`, `phases`,
+//! and `tickers` and `patterns`, of which one is enough. A pattern is a regular expression of a headline or of a
+//! company's name. They are views of their own because a view's parameters have no defaults.
 //!
 //! Definitions are those of `tapewire study`: the jackknife's standard error over clusters, Student's distribution with one
 //! degree of freedom fewer than clusters, and neither for fewer than 30 pairs or 10 days. Two things differ. All mentions with
