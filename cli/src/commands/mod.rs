@@ -186,7 +186,9 @@ fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
 fn start_logging(json: bool, default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| ending::LogWriter);
+    // A line that can't be written, as on a full disk, is left out: telling of it on standard error would panic there.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| ending::LogWriter).log_internal_errors(false);
     // Colours are for people; the library honours NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     if json {
