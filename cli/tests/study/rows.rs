@@ -128,6 +128,39 @@ fn joined_rows_in_a_file_give_the_same_findings() {
     }
 }
 
+/// Columns of returns over other times than those of table `impact` are named, in the report too, and not passed over.
+#[test]
+fn columns_of_returns_that_are_not_studied_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let times = r#""article_id":"a","symbol":"AAPL","available_at":"2024-07-01T14:00:00Z""#;
+    let json = |returns: &str| format!(r#"{{{times},"entry_at":"2024-07-01T14:01:00Z","score":1,{returns}}}"#) + "\n";
+    let csv = |names: &str, values: &str| {
+        let needed = "article_id,symbol,available_at,entry_at,score";
+        format!("{needed},{names}\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,1,{values}\n")
+    };
+    let known = "known are ret_1m, ret_5m, ret_15m, ret_30m, ret_60m, ret_close, ret_next_open, ret_next_close, and";
+    for (content, code, said_of) in [
+        (csv("ret_5m,ret_1d,AR_10M,sector", "0.1,0.2,0.3,x"), 0, "own: ret_1d, AR_10M: not studied"),
+        (json(r#""ret_5m":0.1,"ar_2h":0.2"#), 0, "own: ar_2h: not studied"),
+        (csv("ret_1d", "0.1"), 1, "own has no column of returns that can be studied, but ret_1d; name them as"),
+        (json(r#""RET_5M":0.1"#), 1, "own has no column of returns that can be studied, but RET_5M; name them as"),
+    ] {
+        std::fs::write(folder.join("own"), &content).unwrap();
+        let output = tapewire(folder, &["study", "--impact", "own", "-o", "r.html", "--overwrite"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{content}: {said}");
+        assert!(said.contains(said_of) && said.contains(&known["known are ".len()..]), "{content}: {said}");
+        if code == 0 {
+            let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+            assert!(page.contains(said_of) && page.contains(known), "{page}");
+        }
+    }
+    std::fs::write(folder.join("own"), csv("ret_5m,return,arm,retail", "0.1,1,1,1")).unwrap();
+    let said = said(&tapewire(folder, &["study", "--impact", "own"]));
+    assert!(!said.contains("not studied"), "{said}");
+}
+
 #[test]
 fn flags_that_have_no_effect_are_refused() {
     let folder = tempfile::tempdir().unwrap();
