@@ -161,6 +161,37 @@ fn columns_of_returns_that_are_not_studied_are_named() {
     assert!(!said.contains("not studied"), "{said}");
 }
 
+/// As in a study of files, a filter that keeps nothing is named; filters that keep nothing together are, too.
+#[test]
+fn a_filter_of_joined_rows_that_keeps_nothing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut rows = "article_id,symbol,available_at,entry_at,score,ret_5m,publisher,relevance\n".to_owned();
+    for (day, symbol, publisher) in [(1, "AAPL", "Reuters"), (2, "AAPL", "Dow Jones"), (3, "MSFT", "Dow Jones")] {
+        let at = |second: u32| format!("2024-07-{day:02}T14:00:{second:02}Z");
+        rows += &format!("a{day},{symbol},{},{},0.{day},0.01,{publisher},0.5\n", at(0), at(30));
+    }
+    std::fs::write(folder.join("own.csv"), rows).unwrap();
+    let left = "no event is left: filter publisher Reuters removed the last 1";
+    for (filter, code, parts) in [
+        (&["--symbols", "APPL"][..], 2, &["--symbols APPL keeps nothing", "the nearest that there are: AAPL"][..]),
+        (&["--publisher", "reuters"], 2, &["--publisher reuters keeps nothing", "that there are: Reuters"]),
+        (&["--publisher", "reuters,Dow Jones"], 0, &["--publisher reuters keeps nothing", "that there are: Reuters"]),
+        (&["--symbols", "MSFT", "--publisher", "Reuters"], 1, &["no event is left, filter publisher Reuters", left]),
+        (
+            &["--minimum-relevance", "0.9"],
+            1,
+            &["no event is left, filter relevance of at least 0.9 removed the last 3"],
+        ),
+    ] {
+        let output = tapewire(folder, &[&["study", "--impact", "own.csv"], filter].concat());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{filter:?}: {said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{filter:?}: {said}");
+        assert!(!said.contains("at any horizon"), "the events have returns: {said}");
+    }
+}
+
 #[test]
 fn flags_that_have_no_effect_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -240,7 +240,15 @@ where
     let main_horizon = reached.max_by_key(|(_, horizon)| horizon.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = families.tests();
-    let (verdict, sentence) = sentence::verdict(&horizons, split.as_ref(), days.as_ref(), settings, tests);
+    let (verdict, sentence) = sentence::verdict(sentence::Studied {
+        horizons: &horizons,
+        split: split.as_ref(),
+        days: days.as_ref(),
+        settings,
+        events: sample.events.len(),
+        filters: &removed,
+        tests,
+    });
     let panels = panels::of(&sample, &horizons, main_horizon, settings, joined);
     let mut findings = Findings {
         verdict,

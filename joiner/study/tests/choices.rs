@@ -64,6 +64,30 @@ fn each_filter_says_what_it_removed() {
     assert_eq!(findings.events, findings.filters[1].left);
 }
 
+/// Events that filters removed have returns, so the sentence does not say that they have none.
+#[test]
+fn a_study_without_events_says_which_filter_removed_the_last() {
+    let mut rows = planted(1, 40, 0.3);
+    rows.iter_mut().for_each(|row| row.relevance = Some(0.2));
+    let only = |filters: Filters| study(&rows, &with(filters)).sentence;
+    let relevant = Filters { minimum_relevance: Some(0.9), ..Filters::default() };
+    assert_eq!(
+        only(relevant),
+        "Nothing can be said: no event is left, filter relevance of at least 0.9 removed the last 200."
+    );
+    // Each of the two keeps events, and both together keep none.
+    let together = Filters {
+        from: Some(jiff::civil::date(2024, 8, 1)),
+        to: Some(jiff::civil::date(2024, 7, 30)),
+        ..Filters::default()
+    };
+    let said = only(together);
+    assert!(
+        said.starts_with("Nothing can be said: no event is left, filter to 2024-07-30 removed the last "),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_value_that_keeps_no_event_is_named_with_the_reason() {
     let mut rows = planted(1, 10, 0.0);

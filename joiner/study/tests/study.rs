@@ -141,7 +141,14 @@ fn too_little_and_constant_data_give_a_reason() {
         assert!(!table.contains("NaN") && !page.contains("NaN") && page.contains("not enough data"), "{table}");
     }
     let nothing = study::<Impact>(&[], &Settings { outcome: Outcome::Raw, ..settings() });
-    assert_eq!(nothing.sentence, "Nothing can be said: no event has a return at any horizon.");
+    assert_eq!(nothing.sentence, "Nothing can be said: no mention is an event.");
+    let mut without = rows(4, 2, 0.0, |_| (0.0, 0.0));
+    without.iter_mut().for_each(|row| row.abnormal = [None; Horizon::COUNT]);
+    let without =
+        |horizons: &[Horizon]| study(&without, &Settings { horizons: horizons.to_vec(), ..settings() }).sentence;
+    let said = "Nothing can be said: none of 10 events has an abnormal return at";
+    assert_eq!(without(&Horizon::ALL), format!("{said} any horizon."));
+    assert_eq!(without(&[Horizon::Minutes1, Horizon::Close]), format!("{said} 1m, close."));
 }
 
 #[test]
