@@ -172,7 +172,7 @@ pub(crate) fn html(findings: &Findings) -> String {
                 part.symbols
             );
             if part.has_statistics() {
-                page.push_str(&crate::html::horizons(&part.horizons));
+                page.push_str(&crate::html::horizons(&part.horizons, findings.settings.level));
             } else {
                 page.push_str("<p class=\"none\">not enough data</p>\n");
             }

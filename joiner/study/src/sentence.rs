@@ -19,7 +19,8 @@ pub enum Verdict {
     Found,
     /// At no horizon can an order be told from chance. That does not rule one out.
     NotFound,
-    /// No horizon has enough data.
+    /// No horizon has enough data, or a rank correlation holds after correction where scores can't be shuffled within days
+    /// in enough ways to check it.
     NothingCanBeSaid,
 }
 
@@ -54,6 +55,8 @@ pub(crate) fn verdict(studied: Studied<'_>) -> (Verdict, String) {
         by_clusters.iter().copied().filter(|horizon| permuted(horizon).is_some_and(|p| p <= settings.level)).collect();
     let (verdict, mut sentence) = if !found.is_empty() {
         (Verdict::Found, sentence_found(&found, settings, tests))
+    } else if let Some(horizon) = by_clusters.iter().find(|horizon| !can_be_checked(horizon, settings)) {
+        (Verdict::NothingCanBeSaid, sentence_not_checked(horizon, settings))
     } else if let Some(horizon) = by_clusters.first() {
         (Verdict::NotFound, sentence_not_within_days(horizon))
     } else {
@@ -69,6 +72,11 @@ fn holds(horizon: &HorizonFindings, settings: &Settings) -> bool {
 
 fn permuted(horizon: &HorizonFindings) -> Option<f64> {
     horizon.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
+}
+
+/// Whether shuffles within days may find that scores order the outcomes.
+fn can_be_checked(horizon: &HorizonFindings, settings: &Settings) -> bool {
+    horizon.permutation.value().is_some_and(|permutation| permutation.can_not_reach(settings.level).is_none())
 }
 
 fn sentence_without_data(studied: Studied<'_>) -> String {
@@ -172,21 +180,42 @@ fn sentence_not_found(known: &[&HorizonFindings], all: usize, tests: usize) -> S
 }
 
 fn sentence_not_within_days(horizon: &HorizonFindings) -> String {
-    let p = horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
-    let but = match &horizon.permutation {
-        crate::ValueOrReason::Value(permutation) => format!(
-            "scores shuffled within each day do as well too often (permutation p {})",
-            p_value(permutation.p_adjusted.unwrap_or(permutation.p))
-        ),
-        crate::ValueOrReason::NotKnown(reason) => {
-            format!("it could not be checked by shuffling scores within days: {reason}")
+    format!(
+        "No: {}, but scores shuffled within each day do as well too often (permutation p {}), so it is not shown that the \
+         scores of single articles order the returns.",
+        holds_at(horizon),
+        p_value(permuted(horizon).unwrap_or(1.0))
+    )
+}
+
+/// Where shuffles can't find anything, whatever the scores are, that they find nothing says nothing.
+fn sentence_not_checked(horizon: &HorizonFindings, settings: &Settings) -> String {
+    let Settings { level, permutations, .. } = settings;
+    let why = match &horizon.permutation {
+        ValueOrReason::NotKnown(reason) => reason.clone(),
+        ValueOrReason::Value(permutation) => {
+            let smallest = permutation.smallest_p_adjusted.unwrap_or(1.0);
+            let is_drawn = permutation.smallest_p <= 1.0 / (1.0 + *permutations as f64);
+            let of =
+                if is_drawn { format!("{permutations} shuffles") } else { "the articles of these days".to_owned() };
+            let raise = if is_drawn { "; raise --permutations" } else { "" };
+            format!("the smallest adjusted permutation p that {of} can give is {smallest:.3}, above {level}{raise}")
         }
     };
     format!(
-        "No: at {} the rank correlation differs from 0 after correction (adjusted p {}, n = {}, {} days), but {but}, so it \
-         is not shown that the scores of single articles order the returns.",
+        "Nothing can be said: {}, but whether the scores of single articles order the returns can't be checked by shuffling \
+         scores within days: {why}.",
+        holds_at(horizon)
+    )
+}
+
+/// That the rank correlation holds, with its numbers.
+fn holds_at(horizon: &HorizonFindings) -> String {
+    format!(
+        "at {} the rank correlation differs from 0 after correction ({:+.3}, adjusted p {}, n = {}, {} days)",
         horizon.horizon,
-        p_value(p),
+        horizon.rank_ic.value().map_or(0.0, |ic| ic.estimate),
+        p_value(horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0)),
         horizon.n,
         horizon.days
     )
