@@ -257,6 +257,41 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     assert!(table.contains("Kolari-Pynnonen") && page.contains("<h2>Days after the entry</h2>"), "{table}");
 }
 
+/// The tests of days have fewer events than the mean beside them, so both have their number and mean, in the text, the page
+/// and the JSON.
+#[test]
+fn the_tests_of_days_have_their_own_n_and_mean() {
+    let day_of = |row: &Row| row.article_id.split('-').next().unwrap().parse::<usize>().unwrap();
+    let is_of_day = |row: &Row| *row.symbol.as_ref().unwrap() == symbol(SYMBOLS[day_of(row) % SYMBOLS.len()]);
+    let rows: Vec<Row> = planted(1, 300, 0.0).into_iter().filter(is_of_day).collect();
+    let asked = Settings { days: 5, ..settings() };
+    let findings = study_with(&rows, &asked, Some(&daily(&rows, 0.0, 101)), Joined::default());
+    let days = findings.days.as_ref().unwrap();
+    let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
+    let json = serde_json::to_value(days).unwrap();
+    let mut differ = 0;
+    for (place, group) in days.groups.iter().enumerate() {
+        for (number, tests) in group.tests.iter().enumerate() {
+            let mean = group.curve.iter().find(|mean| mean.day == tests.day).unwrap();
+            let own = [(mean.n, Some(mean.caar)), (tests.n, tests.caar)]
+                .map(|(n, caar)| (n.to_string(), text::basis_points(caar.unwrap())));
+            differ += usize::from(own[0] != own[1]);
+            let is_line = |line: &&str| {
+                let (before, after) = line.split_once(" | ").unwrap_or_default();
+                let starts = |part: &str, of: &(String, String)| {
+                    part.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(&format!("{} {} ", of.0, of.1))
+                };
+                before.strip_prefix(&format!("1 to {:<3}", tests.day)).is_some_and(|before| starts(before, &own[0]))
+                    && starts(after, &own[1])
+            };
+            assert!(table.lines().any(|line| is_line(&line)), "{own:?} {table}");
+            assert!(page.contains(&format!("<td>{}</td><td>{}</td>", own[1].0, own[1].1)), "{own:?}");
+            assert_eq!(json["groups"][place]["tests"][number]["n"], tests.n);
+        }
+    }
+    assert!(differ > 0 && table.contains("n tested") && page.contains("<th>CAAR tested</th>"), "{table}");
+}
+
 /// Events of 300 sessions in a row, each of another company, share most of their days, and a factor moves all companies.
 #[test]
 fn days_that_are_shared_with_neighbouring_sessions_find_nothing_by_chance() {
