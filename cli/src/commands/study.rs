@@ -150,8 +150,9 @@ impl Study {
         }
         let bar = progress_bar();
         bar.set_message("computing the statistics");
+        let is_raw = self.results.returns == Some(Returns::Raw);
         let studying = tokio::task::spawn_blocking(move || {
-            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows, settings.outcome));
+            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.filter(|_| !is_raw).as_ref(), &rows));
             let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
             let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
@@ -330,14 +331,15 @@ fn second_days_note(closes: &SessionCloses) -> Option<String> {
     })
 }
 
-/// The returns of each day of the companies in `rows`.
-fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outcome: Outcome) -> DailyReturns {
-    // Raw returns are compared with a company's own mean, so no market is left out.
-    let benchmark = benchmark.filter(|_| outcome == Outcome::Abnormal);
+/// The returns of each day of the companies in `rows`. Without a benchmark, or if it is of no company's market, they are
+/// compared with a company's own mean, so no market is left out.
+fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
     let mut symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
     let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
     // Days of another market are not those of the benchmark.
-    symbols.retain(|symbol| benchmark.is_none_or(|benchmark| closes.market(benchmark) == closes.market(symbol)));
+    let shares_days = |symbol: &Symbol, benchmark: &Symbol| closes.market(benchmark) == closes.market(symbol);
+    let benchmark = benchmark.filter(|benchmark| symbols.iter().any(|symbol| shares_days(symbol, benchmark)));
+    symbols.retain(|symbol| benchmark.is_none_or(|benchmark| shares_days(symbol, benchmark)));
     let returns = |symbol: &Symbol| (symbol.clone(), closes.returns(symbol, benchmark));
     let by_symbol = symbols.into_iter().map(returns).collect();
     let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));

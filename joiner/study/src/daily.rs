@@ -5,7 +5,7 @@
 //! with is estimated from [`ESTIMATION_DAYS`] sessions that end [`GAP_DAYS`] sessions before day 0.
 
 use crate::estimate::{Estimate, ValueOrReason};
-use crate::events::{Event, Outcome, Sample, Used};
+use crate::events::{Event, Sample, Used};
 use crate::families::Families;
 use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
 use serde::Serialize;
@@ -38,7 +38,7 @@ const TESTED: [usize; 6] = [1, 2, 3, 5, 10, 20];
 pub struct DailyReturns {
     /// By company and position of the session in the calendar.
     pub by_symbol: HashMap<Symbol, BTreeMap<u64, f64>>,
-    /// Of the benchmark; `None` without one.
+    /// Of the benchmark, for the market model, whatever outcome the horizons have; `None` compares with the mean return.
     pub benchmark: Option<BTreeMap<u64, f64>>,
 }
 
@@ -170,7 +170,7 @@ impl Followed<'_> {
 impl DaysFindings {
     pub(crate) fn of(sample: &Sample, daily: &DailyReturns, settings: &Settings, families: &mut Families) -> Self {
         let days = settings.days.clamp(1, MAXIMUM_DAYS);
-        let market = daily.benchmark.as_ref().filter(|_| settings.outcome == Outcome::Abnormal);
+        let market = daily.benchmark.as_ref();
         let (mut without_history, mut without_outcome) = (0, 0);
         let mut followed = Vec::new();
         for event in &sample.events {

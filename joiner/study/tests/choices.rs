@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use support::{Dice, SYMBOLS, first_session, planted, row, settings};
 use tapewire_core::Horizon;
 use tapewire_core::impact::Phase;
+use tapewire_study::daily::Expected;
 use tapewire_study::filters::{ScoreQuantiles, SplitBy};
 use tapewire_study::panels::Joined;
 use tapewire_study::unmatched::Why;
 use tapewire_study::{
-    DailyReturns, Filters, Findings, Novelty, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with, text,
+    DailyReturns, Filters, Findings, Novelty, Outcome, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with,
+    text,
 };
 use tapewire_testkit::symbol;
 
@@ -255,6 +257,23 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     );
     let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
     assert!(table.contains("Kolari-Pynnonen") && page.contains("<h2>Days after the entry</h2>"), "{table}");
+}
+
+/// Rows of one's own may have no abnormal returns. Days are compared with the benchmark all the same.
+#[test]
+fn days_use_the_benchmark_whatever_returns_the_rows_have() {
+    let rows = spread_out(300);
+    let returns = daily(&rows, 0.02, 7);
+    let of = |outcome: Outcome, returns: &DailyReturns| {
+        let asked = Settings { days: 5, outcome, ..settings() };
+        study_with(&rows, &asked, Some(returns), Joined::default())
+    };
+    let (raw, abnormal) = (of(Outcome::Raw, &returns), of(Outcome::Abnormal, &returns));
+    assert_eq!(raw.days, abnormal.days);
+    assert_eq!(raw.days.as_ref().unwrap().expected, Expected::MarketModel);
+    assert!(raw.methods.contains("Abnormal returns are those less what a market model expects"), "{}", raw.methods);
+    let without = of(Outcome::Raw, &DailyReturns { benchmark: None, ..returns });
+    assert_eq!(without.days.unwrap().expected, Expected::MeanAdjusted);
 }
 
 /// The tests of days have fewer events than the mean beside them, so both have their number and mean, in the text, the page
