@@ -112,8 +112,35 @@ pub async fn joined(
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
+    if let Some(note) = without_abnormal(&rows).filter(|_| has_benchmark) {
+        eprintln!("{note}");
+        facts.push(note);
+    }
     Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, rejected, facts })
 }
+
+/// Why rows have no abnormal return though the benchmark has bars, where that is known of all rows, or of those with bars of a
+/// day.
+fn without_abnormal(rows: &[Impact]) -> Option<String> {
+    let entered: Vec<&Impact> = rows.iter().filter(|row| row.entry_at.is_some()).collect();
+    let of_days = entered.iter().filter(|row| row.bar_width_s.is_some_and(|width| width >= DAY_S)).count();
+    if of_days > 0 {
+        return Some(format!(
+            "{of_days} of {} rows with an entry are joined with bars of a day, so they have no abnormal return (ar_*): the \
+             market model is estimated from returns within sessions, and bars of a day have none",
+            entered.len()
+        ));
+    }
+    let has_none = entered.iter().all(|row| row.abnormal.iter().all(Option::is_none));
+    (has_none && !entered.is_empty()).then(|| {
+        "no row has an abnormal return (ar_*): the market model needs 30 returns of the symbol and the benchmark within the 20 \
+         sessions before that of the entry; give bars that begin a few weeks before the news, or narrower ones"
+            .to_owned()
+    })
+}
+
+/// Bars of a day or more have no return within a session.
+const DAY_S: u32 = 86_400;
 
 fn join_all(
     run: &tapewire_core::Run,

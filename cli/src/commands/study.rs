@@ -75,7 +75,7 @@ struct Results {
     /// Where rows of the files go that can't be read, with the reasons [default: OUTPUT.rejected.jsonl]
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    /// Returns to study [default: abnormal; raw where the benchmark has no bars]
+    /// Returns to study [default: abnormal; raw where no mention has an abnormal return, as without bars of the benchmark]
     #[arg(long, value_name = "KIND")]
     returns: Option<Returns>,
     /// Fewest events that a horizon needs
@@ -115,7 +115,7 @@ struct Input {
     facts: Vec<String>,
     /// Rows of the files that can't be used, or not all of them.
     rejected: Vec<Rejected>,
-    /// Whether rows may have abnormal returns.
+    /// Whether some row has an abnormal return.
     has_abnormal: bool,
     /// The market of each symbol.
     calendars: Calendars,
@@ -228,7 +228,7 @@ impl Study {
         let configured = config.join.calendars.clone();
         // The bars of files may show that a symbol is traded at all hours.
         let of_stored = |stored: Stored, closes, again: Again, of_closes: Option<Calendars>| {
-            let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
+            let has_abnormal = has_any_abnormal(&stored.rows);
             Input {
                 rows: stored.rows,
                 joined: (again.rows, again.shifted),
@@ -273,12 +273,18 @@ impl Study {
             return Ok(of_stored(stored, closes, again, None));
         }
         let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
-        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts, rejected } =
+        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, mut facts, rejected } =
             batch::joined(&self.reading, config, scores, days, shifts, shutdown).await?;
-        let rows = impacts.iter().map(Row::from).collect();
+        let rows: Vec<Row> = impacts.iter().map(Row::from).collect();
+        let has_abnormal = has_any_abnormal(&rows);
+        if has_benchmark && !has_abnormal && self.results.returns.is_none() {
+            let note = "returns from the entry are studied as they are, not adjusted for the market".to_owned();
+            eprintln!("{note}");
+            facts.push(note);
+        }
         let closes = closes.map(|closes| (closes, benchmark));
         let joined = (impacts, shifted);
-        Ok(Input { rows, joined, facts, rejected, has_abnormal: has_benchmark, calendars, closes })
+        Ok(Input { rows, joined, facts, rejected, has_abnormal, calendars, closes })
     }
 
     /// Whether panels are shown: only then mentions are joined for other moments.
@@ -346,6 +352,10 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> Da
     DailyReturns { by_symbol, benchmark }
 }
 
+fn has_any_abnormal(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.abnormal.iter().any(Option::is_some))
+}
+
 /// The horizons at which a row has an outcome.
 fn reached(rows: &[Row], outcome: Outcome) -> Vec<&'static str> {
     let of = |row: &Row| if outcome == Outcome::Abnormal { row.abnormal } else { row.returns };
@@ -366,10 +376,12 @@ fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyh
         bail!("--horizons {asked}: no event has a {words} then; there are some at {}", reached.join(", "));
     }
     if raw > 0 && findings.settings.outcome == Outcome::Abnormal && findings.events > 0 {
-        bail!(
-            "no event has an abnormal return: the market model needs bars of the benchmark and the symbol in the sessions \
-             before; --returns raw studies returns that are not adjusted"
-        );
+        let widths = &findings.panels.bar_widths;
+        let why = match !widths.is_empty() && widths.iter().all(|width| width.seconds >= 86_400) {
+            true => "the market model is estimated from returns within sessions, and bars of a day have none",
+            false => "the market model needs bars of the benchmark and the symbol in the sessions before",
+        };
+        bail!("no event has an abnormal return: {why}; --returns raw studies returns that are not adjusted");
     }
     if let Some(last) = findings.filters.iter().find(|filter| filter.left == 0 && filter.removed > 0) {
         bail!("no event is left: filter {} removed the last {}", last.filter, last.removed);
