@@ -345,11 +345,16 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> Da
     // Days of another market are not those of the benchmark.
     let shares_days = |symbol: &Symbol, benchmark: &Symbol| closes.market(benchmark) == closes.market(symbol);
     let benchmark = benchmark.filter(|benchmark| symbols.iter().any(|symbol| shares_days(symbol, benchmark)));
-    symbols.retain(|symbol| benchmark.is_none_or(|benchmark| shares_days(symbol, benchmark)));
+    let of_other_markets: HashSet<Symbol> = symbols
+        .iter()
+        .filter(|symbol| benchmark.is_some_and(|benchmark| !shares_days(symbol, benchmark)))
+        .map(|symbol| (*symbol).clone())
+        .collect();
+    symbols.retain(|symbol| !of_other_markets.contains(*symbol));
     let returns = |symbol: &Symbol| (symbol.clone(), closes.returns(symbol, benchmark));
     let by_symbol = symbols.into_iter().map(returns).collect();
     let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));
-    DailyReturns { by_symbol, benchmark }
+    DailyReturns { by_symbol, benchmark, of_other_markets }
 }
 
 fn has_any_abnormal(rows: &[Row]) -> bool {

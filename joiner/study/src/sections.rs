@@ -145,10 +145,17 @@ fn not_known(group: &DayGroup) -> String {
 }
 
 fn days_words(days: &DaysFindings) -> String {
+    let without_model = match days.without_model {
+        0 => String::new(),
+        events => format!(
+            ", {events} without a model of expected returns (of the benchmark itself, of another market, or with a price that \
+             never moves)"
+        ),
+    };
     format!(
         "returns of days 1 to {} after the session of the entry, from close to close, minus {}, estimated from \
          {ESTIMATION_DAYS} earlier sessions: {} events on {} days; left out: {} that overlap an earlier event of their company, \
-         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1",
+         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1{without_model}",
         days.days,
         expected_words(days.expected),
         days.n,

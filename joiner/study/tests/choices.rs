@@ -218,7 +218,7 @@ fn daily(rows: &[Row], drift: f64, seed: u64) -> DailyReturns {
         let returns = by_symbol.get_mut(row.symbol.as_ref().unwrap()).unwrap();
         *returns.get_mut(&(session + 1)).unwrap() += drift * row.score.unwrap().signum();
     }
-    DailyReturns { by_symbol, benchmark: Some(benchmark) }
+    DailyReturns { by_symbol, benchmark: Some(benchmark), ..DailyReturns::default() }
 }
 
 /// Each company has an event every 25 sessions.
@@ -274,6 +274,23 @@ fn days_use_the_benchmark_whatever_returns_the_rows_have() {
     assert!(raw.methods.contains("Abnormal returns are those less what a market model expects"), "{}", raw.methods);
     let without = of(Outcome::Raw, &DailyReturns { benchmark: None, ..returns });
     assert_eq!(without.days.unwrap().expected, Expected::MeanAdjusted);
+}
+
+/// Events that no market model can be of are not said to have too short a history.
+#[test]
+fn events_of_the_benchmark_and_of_other_markets_are_left_out_by_name() {
+    let rows = spread_out(300);
+    let mut returns = daily(&rows, 0.0, 7);
+    let benchmark = returns.benchmark.clone().unwrap();
+    returns.by_symbol.insert(symbol("AAPL"), benchmark);
+    returns.by_symbol.remove(&symbol("MSFT"));
+    returns.of_other_markets.insert(symbol("MSFT"));
+    returns.by_symbol.remove(&symbol("NVDA"));
+    let findings = study_with(&rows, &Settings { days: 5, ..settings() }, Some(&returns), Joined::default());
+    let days = findings.days.as_ref().unwrap();
+    assert_eq!((days.n, days.without_model, days.without_history), (24, 24, 12), "{days:?}");
+    let said = ", 24 without a model of expected returns (of the benchmark itself, of another market, or";
+    assert!(text::table(&findings).contains(said) && html::page(&findings, &html::Source::default()).contains(said));
 }
 
 /// The tests of days have fewer events than the mean beside them, so both have their number and mean, in the text, the page
