@@ -391,12 +391,19 @@ fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyh
     if let Some(last) = findings.filters.iter().find(|filter| filter.left == 0 && filter.removed > 0) {
         bail!("no event is left: filter {} removed the last {}", last.filter, last.removed);
     }
-    let most = findings
-        .left_out
-        .first()
-        .map_or_else(String::new, |left| format!("; {} of {} mentions: {}", left.rows, findings.rows, left.words));
-    bail!(
-        "no mention has a return{most}; check that news and bars are of the same time and symbols, and --alias NEWS=TAPE \
-         where they are named differently"
-    )
+    let Some(most) = findings.left_out.first().filter(|_| findings.events == 0) else {
+        bail!("no mention has a return; check that the bars reach beyond the news");
+    };
+    let advice = match most.reason {
+        "no_bars" | "no_regular_bars" | "no_entry_bar" | "no_symbol" | "pending" | "outside_calendar" => {
+            "; check that news and bars are of the same time and symbols, and --alias NEWS=TAPE where they are named \
+             differently"
+        }
+        _ => "",
+    };
+    let lacks = match most.reason {
+        "no_score" | "empty_text" | "model_failed" | "promotional" => "score",
+        _ => "return",
+    };
+    bail!("no mention has a {lacks}; {} of {} mentions: {}{advice}", most.rows, findings.rows, most.words)
 }

@@ -192,6 +192,24 @@ fn a_filter_of_joined_rows_that_keeps_nothing_is_named() {
     }
 }
 
+/// Advice about bars is given where bars or symbols are the reason, and not where rows lack a score.
+#[test]
+fn rows_without_scores_are_not_blamed_on_the_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (row, said_of, is_of_bars) in [
+        ("2024-07-01T14:01:00Z,,0.1", "no mention has a score; 1 of 1 mentions: the row has no score", false),
+        (",1,", "no mention has a return; 1 of 1 mentions: no entry yet", true),
+    ] {
+        let header = "article_id,symbol,available_at,entry_at,score,ret_5m";
+        std::fs::write(folder.join("own.csv"), format!("{header}\na,AAPL,2024-07-01T14:00:00Z,{row}\n")).unwrap();
+        let output = tapewire(folder, &["study", "--impact", "own.csv"]);
+        let said = said(&output);
+        assert!(output.status.code() == Some(1) && said.contains(said_of), "{said}");
+        assert_eq!(said.contains("check that news and bars"), is_of_bars, "{said}");
+    }
+}
+
 #[test]
 fn flags_that_have_no_effect_are_refused() {
     let folder = tempfile::tempdir().unwrap();
