@@ -67,10 +67,7 @@ pub async fn joined(
     let prepared = prepare(inputs, options, shutdown, NOTHING).await?;
     set_markets(&mut config, prepared.options());
     let companies = config.sentiment.companies()?;
-    for note in prepared.notes().into_iter().chain(nameless::note(prepared.articles(), &companies)) {
-        eprintln!("{note}");
-        facts.push(note);
-    }
+    facts.extend(prepared.notes().into_iter().chain(nameless::note(prepared.articles(), &companies)).map(printed));
     let benchmark = prepared.options().benchmark.clone();
     let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
@@ -112,11 +109,14 @@ pub async fn joined(
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
-    if let Some(note) = without_abnormal(&rows).filter(|_| has_benchmark) {
-        eprintln!("{note}");
-        facts.push(note);
-    }
+    facts.extend(without_abnormal(&rows).filter(|_| has_benchmark).map(printed));
     Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, rejected, facts })
+}
+
+/// Prints what a person should know, which a report has among its facts, too.
+pub fn printed(note: String) -> String {
+    eprintln!("{note}");
+    note
 }
 
 /// Why rows have no abnormal return though the benchmark has bars, where that is known of all rows, or of those with bars of a

@@ -144,10 +144,7 @@ impl Study {
         let unmatched = unmatched::check(&settings.filters, &input.rows)?;
         let Input { rows, joined, mut facts, closes, rejected, .. } = input;
         let second_days = closes.as_ref().and_then(|(closes, _)| second_days_note(closes));
-        for note in unmatched.into_iter().chain(second_days) {
-            eprintln!("{note}");
-            facts.push(note);
-        }
+        facts.extend(unmatched.into_iter().chain(second_days).map(batch::printed));
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let is_raw = self.results.returns == Some(Returns::Raw);
@@ -278,9 +275,8 @@ impl Study {
         let rows: Vec<Row> = impacts.iter().map(Row::from).collect();
         let has_abnormal = has_any_abnormal(&rows);
         if has_benchmark && !has_abnormal && self.results.returns.is_none() {
-            let note = "returns from the entry are studied as they are, not adjusted for the market".to_owned();
-            eprintln!("{note}");
-            facts.push(note);
+            let note = "returns from the entry are studied as they are, not adjusted for the market";
+            facts.push(batch::printed(note.to_owned()));
         }
         let closes = closes.map(|closes| (closes, benchmark));
         let joined = (impacts, shifted);

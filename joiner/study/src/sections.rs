@@ -317,8 +317,8 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
              are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a \
              company's events, one that begins before the last day of an earlier one does not count. Returns up to \
              day d > 1 overlap with those of neighbouring sessions: for their rank ICs and intervals, the events of up to \
-             {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions that are at least d apart, whose number and mean are beside \
-             them."
+             {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions \
+             that are at least d apart, whose number and mean are beside them."
         ));
     }
     said
