@@ -2,6 +2,8 @@
 //! servers.
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+#[path = "study/daily_bars.rs"]
+mod daily_bars;
 #[path = "study/rows.rs"]
 mod rows;
 mod support;

@@ -67,10 +67,7 @@ pub async fn joined(
     let prepared = prepare(inputs, options, shutdown, NOTHING).await?;
     set_markets(&mut config, prepared.options());
     let companies = config.sentiment.companies()?;
-    for note in prepared.notes().into_iter().chain(nameless::note(prepared.articles(), &companies)) {
-        eprintln!("{note}");
-        facts.push(note);
-    }
+    facts.extend(prepared.notes().into_iter().chain(nameless::note(prepared.articles(), &companies)).map(printed));
     let benchmark = prepared.options().benchmark.clone();
     let benchmarks: Vec<String> = prepared.options().benchmarks().map(ToString::to_string).collect();
     let records = prepared.into_records();
@@ -112,8 +109,38 @@ pub async fn joined(
         anyhow::bail!("interrupted; {NOTHING}, and scores that are kept are not computed again");
     }
     let (rows, shifted) = shifted::apart(rows, shifts);
+    facts.extend(without_abnormal(&rows).filter(|_| has_benchmark).map(printed));
     Ok(Joined { rows, shifted, benchmark, closes, calendars, has_benchmark, rejected, facts })
 }
+
+/// Prints what a person should know, which a report has among its facts, too.
+pub fn printed(note: String) -> String {
+    eprintln!("{note}");
+    note
+}
+
+/// Why rows have no abnormal return though the benchmark has bars, where that is known of all rows, or of those with bars of a
+/// day.
+fn without_abnormal(rows: &[Impact]) -> Option<String> {
+    let entered: Vec<&Impact> = rows.iter().filter(|row| row.entry_at.is_some()).collect();
+    let of_days = entered.iter().filter(|row| row.bar_width_s.is_some_and(|width| width >= DAY_S)).count();
+    if of_days > 0 {
+        return Some(format!(
+            "{of_days} of {} rows with an entry are joined with bars of a day, so they have no abnormal return (ar_*): the \
+             market model is estimated from returns within sessions, and bars of a day have none",
+            entered.len()
+        ));
+    }
+    let has_none = entered.iter().all(|row| row.abnormal.iter().all(Option::is_none));
+    (has_none && !entered.is_empty()).then(|| {
+        "no row has an abnormal return (ar_*): the market model needs 30 returns of the symbol and the benchmark within the 20 \
+         sessions before that of the entry; give bars that begin a few weeks before the news, or narrower ones"
+            .to_owned()
+    })
+}
+
+/// Bars of a day or more have no return within a session.
+const DAY_S: u32 = 86_400;
 
 fn join_all(
     run: &tapewire_core::Run,

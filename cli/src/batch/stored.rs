@@ -136,6 +136,10 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     {
         bail!("{}", no_column(&place.to_string(), missing, columns));
     }
+    // Rows of JSON have no header, and each has fields of its own.
+    let mut others = OtherReturns::default();
+    let has_header = reader.columns().is_some();
+    reader.columns().into_iter().flatten().for_each(|name| others.add(name));
     reader.only(&wanted)?;
     let (mut rows, mut seen) = (Vec::<Row>::new(), HashSet::new());
     let mut first: HashMap<(String, String, Option<Symbol>), u64> = HashMap::new();
@@ -143,6 +147,9 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     for row in reader {
         let row = row?.map_err(|bad| anyhow::anyhow!("{place} row {}: {}", bad.number, bad.reason))?;
         seen.extend(wanted.iter().copied().filter(|name| row.get(name).is_some()));
+        if !has_header {
+            row.fields.iter().for_each(|(name, _)| others.add(name));
+        }
         let number = row.number;
         let row = of_file_row(&row).map_err(|wrong| anyhow::anyhow!("{place} row {number}: {wrong}"))?;
         let key = (row.provider.clone(), row.article_id.clone(), row.symbol.clone());
@@ -162,14 +169,66 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
         bail!("{}", no_column(&place.to_string(), missing, &[]));
     }
     if !returns.iter().chain(&abnormal).any(|name| seen.contains(name)) {
-        bail!("{place} has no column of returns; name them as table impact does: {}, ...", returns[..2].join(", "));
+        let there = others.names().map_or_else(String::new, |names| format!(" that can be studied, but {names}"));
+        bail!("{place} has no column of returns{there}; name them as table impact does: {}", known_returns());
     }
     let mut facts = vec![format!("joined rows: {place}, {} rows", rows.len())];
-    if !seen.contains("title") {
-        facts.push(format!("{place} has no column title: a story that is told again counts each time"));
-        eprintln!("{}", facts[1]);
+    let untitled = || format!("{place} has no column title: a story that is told again counts each time");
+    let notes = [(!seen.contains("title")).then(untitled), others.note(&place.to_string())];
+    for note in notes.into_iter().flatten() {
+        eprintln!("{note}");
+        facts.push(note);
     }
     Ok(Stored { rows, facts })
+}
+
+/// Columns that a file of joined rows needs, beside one of returns.
+const NEEDED: [&str; 5] = ["article_id", "symbol", "available_at", "entry_at", "score"];
+
+/// Columns that are read where there are some.
+const OPTIONAL: [&str; 12] = [
+    "provider",
+    "publisher",
+    "title",
+    "asked_as",
+    "label",
+    "model",
+    "model_revision",
+    "bar_width_s",
+    "relevance",
+    "phase",
+    "reason",
+    "unscored",
+];
+
+/// Columns that are named as returns are, but by no horizon of table `impact`, in the order of the file.
+#[derive(Default)]
+struct OtherReturns(Vec<String>);
+
+impl OtherReturns {
+    fn add(&mut self, name: &str) {
+        let start = |of: &str| name.get(..of.len()).is_some_and(|start| start.eq_ignore_ascii_case(of));
+        let is_known = || Horizon::ALL.iter().any(|own| name == own.return_column() || name == own.abnormal_column());
+        if (start("ret_") || start("ar_")) && !is_known() && !self.0.iter().any(|own| own == name) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    fn names(&self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.join(", "))
+    }
+
+    /// What a person should know of them.
+    fn note(&self, place: &str) -> Option<String> {
+        let names = self.names()?;
+        Some(format!("{place}: {names}: not studied, since no horizon has this name; known are {}", known_returns()))
+    }
+}
+
+/// The columns of returns that are studied, in words.
+fn known_returns() -> String {
+    let names = Horizon::ALL.map(Horizon::return_column).join(", ");
+    format!("{names}, and the same with ar_ for abnormal returns")
 }
 
 /// The error for a file without a column that it needs.

@@ -75,7 +75,7 @@ struct Results {
     /// Where rows of the files go that can't be read, with the reasons [default: OUTPUT.rejected.jsonl]
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    /// Returns to study [default: abnormal; raw where the benchmark has no bars]
+    /// Returns to study [default: abnormal; raw where no mention has an abnormal return, as without bars of the benchmark]
     #[arg(long, value_name = "KIND")]
     returns: Option<Returns>,
     /// Fewest events that a horizon needs
@@ -115,7 +115,7 @@ struct Input {
     facts: Vec<String>,
     /// Rows of the files that can't be used, or not all of them.
     rejected: Vec<Rejected>,
-    /// Whether rows may have abnormal returns.
+    /// Whether some row has an abnormal return.
     has_abnormal: bool,
     /// The market of each symbol.
     calendars: Calendars,
@@ -131,7 +131,7 @@ impl Input {
         closes: Option<(SessionCloses, Option<Symbol>)>,
         calendars: Calendars,
     ) -> Self {
-        let has_abnormal = stored.rows.iter().any(|row| row.abnormal.iter().any(Option::is_some));
+        let has_abnormal = has_any_abnormal(&stored.rows);
         Self {
             rows: stored.rows,
             joined: (again.rows, again.shifted),
@@ -165,14 +165,12 @@ impl Study {
         let unmatched = unmatched::check(&settings.filters, &input.rows)?;
         let Input { rows, joined, mut facts, closes, rejected, .. } = input;
         let second_days = closes.as_ref().and_then(|(closes, _)| second_days_note(closes));
-        for note in unmatched.into_iter().chain(second_days) {
-            eprintln!("{note}");
-            facts.push(note);
-        }
+        facts.extend(unmatched.into_iter().chain(second_days).map(batch::printed));
         let bar = progress_bar();
         bar.set_message("computing the statistics");
+        let is_raw = self.results.returns == Some(Returns::Raw);
         let studying = tokio::task::spawn_blocking(move || {
-            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.as_ref(), &rows, settings.outcome));
+            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.filter(|_| !is_raw).as_ref(), &rows));
             let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
             let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
@@ -299,12 +297,17 @@ impl Study {
     ) -> anyhow::Result<Input> {
         let shifts: &[Shift] = if self.shows_panels() { &Shift::ALL } else { &[] };
         let with_closes = self.choices.days() > 0;
-        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, facts, rejected } =
+        let Joined { rows: impacts, shifted, benchmark, closes, calendars, has_benchmark, mut facts, rejected } =
             batch::joined(&self.reading, config, scores, with_closes, shifts, shutdown).await?;
-        let rows = impacts.iter().map(Row::from).collect();
+        let rows: Vec<Row> = impacts.iter().map(Row::from).collect();
+        let has_abnormal = has_any_abnormal(&rows);
+        if has_benchmark && !has_abnormal && self.results.returns.is_none() {
+            let note = "returns from the entry are studied as they are, not adjusted for the market";
+            facts.push(batch::printed(note.to_owned()));
+        }
         let closes = closes.map(|closes| (closes, benchmark));
         let joined = (impacts, shifted);
-        Ok(Input { rows, joined, facts, rejected, has_abnormal: has_benchmark, calendars, closes })
+        Ok(Input { rows, joined, facts, rejected, has_abnormal, calendars, closes })
     }
 
     /// Whether panels are shown: only then mentions are joined for other moments.
@@ -357,18 +360,28 @@ fn second_days_note(closes: &SessionCloses) -> Option<String> {
     })
 }
 
-/// The returns of each day of the companies in `rows`.
-fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row], outcome: Outcome) -> DailyReturns {
-    // Raw returns are compared with a company's own mean, so no market is left out.
-    let benchmark = benchmark.filter(|_| outcome == Outcome::Abnormal);
+/// The returns of each day of the companies in `rows`. Without a benchmark, or if it is of no company's market, they are
+/// compared with a company's own mean, so no market is left out.
+fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
     let mut symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
     let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
     // Days of another market are not those of the benchmark.
-    symbols.retain(|symbol| benchmark.is_none_or(|benchmark| closes.market(benchmark) == closes.market(symbol)));
+    let shares_days = |symbol: &Symbol, benchmark: &Symbol| closes.market(benchmark) == closes.market(symbol);
+    let benchmark = benchmark.filter(|benchmark| symbols.iter().any(|symbol| shares_days(symbol, benchmark)));
+    let of_other_markets: HashSet<Symbol> = symbols
+        .iter()
+        .filter(|symbol| benchmark.is_some_and(|benchmark| !shares_days(symbol, benchmark)))
+        .map(|symbol| (*symbol).clone())
+        .collect();
+    symbols.retain(|symbol| !of_other_markets.contains(*symbol));
     let returns = |symbol: &Symbol| (symbol.clone(), closes.returns(symbol, benchmark));
     let by_symbol = symbols.into_iter().map(returns).collect();
     let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));
-    DailyReturns { by_symbol, benchmark }
+    DailyReturns { by_symbol, benchmark, of_other_markets }
+}
+
+fn has_any_abnormal(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.abnormal.iter().any(Option::is_some))
 }
 
 /// The horizons at which a row has an outcome.
@@ -391,20 +404,29 @@ fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyh
         bail!("--horizons {asked}: no event has a {words} then; there are some at {}", reached.join(", "));
     }
     if raw > 0 && findings.settings.outcome == Outcome::Abnormal && findings.events > 0 {
-        bail!(
-            "no event has an abnormal return: the market model needs bars of the benchmark and the symbol in the sessions \
-             before; --returns raw studies returns that are not adjusted"
-        );
+        let widths = &findings.panels.bar_widths;
+        let why = match !widths.is_empty() && widths.iter().all(|width| width.seconds >= 86_400) {
+            true => "the market model is estimated from returns within sessions, and bars of a day have none",
+            false => "the market model needs bars of the benchmark and the symbol in the sessions before",
+        };
+        bail!("no event has an abnormal return: {why}; --returns raw studies returns that are not adjusted");
     }
     if let Some(last) = findings.filters.iter().find(|filter| filter.left == 0 && filter.removed > 0) {
         bail!("no event is left: filter {} removed the last {}", last.filter, last.removed);
     }
-    let most = findings
-        .left_out
-        .first()
-        .map_or_else(String::new, |left| format!("; {} of {} mentions: {}", left.rows, findings.rows, left.words));
-    bail!(
-        "no mention has a return{most}; check that news and bars are of the same time and symbols, and --alias NEWS=TAPE \
-         where they are named differently"
-    )
+    let Some(most) = findings.left_out.first().filter(|_| findings.events == 0) else {
+        bail!("no mention has a return; check that the bars reach beyond the news");
+    };
+    let advice = match most.reason {
+        "no_bars" | "no_regular_bars" | "no_entry_bar" | "no_symbol" | "pending" | "outside_calendar" => {
+            "; check that news and bars are of the same time and symbols, and --alias NEWS=TAPE where they are named \
+             differently"
+        }
+        _ => "",
+    };
+    let lacks = match most.reason {
+        "no_score" | "empty_text" | "model_failed" | "promotional" => "score",
+        _ => "return",
+    };
+    bail!("no mention has a {lacks}; {} of {} mentions: {}{advice}", most.rows, findings.rows, most.words)
 }

@@ -147,6 +147,88 @@ fn a_file_whose_rows_can_not_be_studied_is_refused_with_the_row_and_the_reason()
     }
 }
 
+/// Columns of returns over other times than those of table `impact` are named, in the report too, and not passed over.
+#[test]
+fn columns_of_returns_that_are_not_studied_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let times = r#""article_id":"a","symbol":"AAPL","available_at":"2024-07-01T14:00:00Z""#;
+    let json = |returns: &str| format!(r#"{{{times},"entry_at":"2024-07-01T14:01:00Z","score":1,{returns}}}"#) + "\n";
+    let csv = |names: &str, values: &str| {
+        let needed = "article_id,symbol,available_at,entry_at,score";
+        format!("{needed},{names}\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,1,{values}\n")
+    };
+    let known = "known are ret_1m, ret_5m, ret_15m, ret_30m, ret_60m, ret_close, ret_next_open, ret_next_close, and";
+    for (content, code, said_of) in [
+        (csv("ret_5m,ret_1d,AR_10M,sector", "0.1,0.2,0.3,x"), 0, "own: ret_1d, AR_10M: not studied"),
+        (json(r#""ret_5m":0.1,"ar_2h":0.2"#), 0, "own: ar_2h: not studied"),
+        (csv("ret_1d", "0.1"), 1, "own has no column of returns that can be studied, but ret_1d; name them as"),
+        (json(r#""RET_5M":0.1"#), 1, "own has no column of returns that can be studied, but RET_5M; name them as"),
+    ] {
+        std::fs::write(folder.join("own"), &content).unwrap();
+        let output = tapewire(folder, &["study", "--impact", "own", "-o", "r.html", "--overwrite"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{content}: {said}");
+        assert!(said.contains(said_of) && said.contains(&known["known are ".len()..]), "{content}: {said}");
+        if code == 0 {
+            let page = std::fs::read_to_string(folder.join("r.html")).unwrap();
+            assert!(page.contains(said_of) && page.contains(known), "{page}");
+        }
+    }
+    std::fs::write(folder.join("own"), csv("ret_5m,return,arm,retail", "0.1,1,1,1")).unwrap();
+    let said = said(&tapewire(folder, &["study", "--impact", "own"]));
+    assert!(!said.contains("not studied"), "{said}");
+}
+
+/// As in a study of files, a filter that keeps nothing is named; filters that keep nothing together are, too.
+#[test]
+fn a_filter_of_joined_rows_that_keeps_nothing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut rows = "article_id,symbol,available_at,entry_at,score,ret_5m,publisher,relevance\n".to_owned();
+    for (day, symbol, publisher) in [(1, "AAPL", "Reuters"), (2, "AAPL", "Dow Jones"), (3, "MSFT", "Dow Jones")] {
+        let at = |second: u32| format!("2024-07-{day:02}T14:00:{second:02}Z");
+        rows += &format!("a{day},{symbol},{},{},0.{day},0.01,{publisher},0.5\n", at(0), at(30));
+    }
+    std::fs::write(folder.join("own.csv"), rows).unwrap();
+    let left = "no event is left: filter publisher Reuters removed the last 1";
+    for (filter, code, parts) in [
+        (&["--symbols", "APPL"][..], 2, &["--symbols APPL keeps nothing", "the nearest that there are: AAPL"][..]),
+        (&["--publisher", "reuters"], 2, &["--publisher reuters keeps nothing", "that there are: Reuters"]),
+        (&["--publisher", "reuters,Dow Jones"], 0, &["--publisher reuters keeps nothing", "that there are: Reuters"]),
+        (&["--symbols", "MSFT", "--publisher", "Reuters"], 1, &["no event is left, filter publisher Reuters", left]),
+        (
+            &["--minimum-relevance", "0.9"],
+            1,
+            &["no event is left, filter relevance of at least 0.9 removed the last 3"],
+        ),
+    ] {
+        let output = tapewire(folder, &[&["study", "--impact", "own.csv"], filter].concat());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{filter:?}: {said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{filter:?}: {said}");
+        assert!(!said.contains("at any horizon"), "the events have returns: {said}");
+    }
+}
+
+/// Advice about bars is given where bars or symbols are the reason, and not where rows lack a score.
+#[test]
+fn rows_without_scores_are_not_blamed_on_the_bars() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (row, said_of, is_of_bars) in [
+        ("2024-07-01T14:01:00Z,,0.1", "no mention has a score; 1 of 1 mentions: the row has no score", false),
+        (",1,", "no mention has a return; 1 of 1 mentions: no entry yet", true),
+    ] {
+        let header = "article_id,symbol,available_at,entry_at,score,ret_5m";
+        std::fs::write(folder.join("own.csv"), format!("{header}\na,AAPL,2024-07-01T14:00:00Z,{row}\n")).unwrap();
+        let output = tapewire(folder, &["study", "--impact", "own.csv"]);
+        let said = said(&output);
+        assert!(output.status.code() == Some(1) && said.contains(said_of), "{said}");
+        assert_eq!(said.contains("check that news and bars"), is_of_bars, "{said}");
+    }
+}
+
 #[test]
 fn flags_that_have_no_effect_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,11 +5,11 @@
 //! with is estimated from [`ESTIMATION_DAYS`] sessions that end [`GAP_DAYS`] sessions before day 0.
 
 use crate::estimate::{Estimate, ValueOrReason};
-use crate::events::{Event, Outcome, Sample, Used};
+use crate::events::{Event, Sample, Used};
 use crate::families::Families;
 use crate::findings::{MINIMUM_GROUP, Settings, rank_ic, require_minimum};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tapewire_core::Symbol;
 use tapewire_statistics::event::{Abnormal, EventDates, EventReturns, Model, Options, Study, abnormal_returns};
 use tapewire_statistics::overlap::{self, Selection};
@@ -38,8 +38,10 @@ const TESTED: [usize; 6] = [1, 2, 3, 5, 10, 20];
 pub struct DailyReturns {
     /// By company and position of the session in the calendar.
     pub by_symbol: HashMap<Symbol, BTreeMap<u64, f64>>,
-    /// Of the benchmark; `None` without one.
+    /// Of the benchmark, for the market model, whatever outcome the horizons have; `None` compares with the mean return.
     pub benchmark: Option<BTreeMap<u64, f64>>,
+    /// Companies of other markets than the benchmark's, whose sessions are not the same days.
+    pub of_other_markets: HashSet<Symbol>,
 }
 
 /// The model of expected returns.
@@ -143,6 +145,9 @@ pub struct DaysFindings {
     pub sessions: usize,
     /// Number of events with fewer than [`MINIMUM_ESTIMATION`] returns before them.
     pub without_history: usize,
+    /// Number of events without a model of expected returns: of the benchmark itself, of companies of other markets than its,
+    /// and of companies whose price never moves.
+    pub without_model: usize,
     /// Number of events without a return on day 1.
     pub without_outcome: usize,
     /// Number of events that do not count because the days of an earlier one of the same company reach into theirs.
@@ -170,14 +175,15 @@ impl Followed<'_> {
 impl DaysFindings {
     pub(crate) fn of(sample: &Sample, daily: &DailyReturns, settings: &Settings, families: &mut Families) -> Self {
         let days = settings.days.clamp(1, MAXIMUM_DAYS);
-        let market = daily.benchmark.as_ref().filter(|_| settings.outcome == Outcome::Abnormal);
-        let (mut without_history, mut without_outcome) = (0, 0);
+        let market = daily.benchmark.as_ref();
+        let (mut without_history, mut without_model, mut without_outcome) = (0, 0, 0);
         let mut followed = Vec::new();
         for event in &sample.events {
             match follow(event, daily.by_symbol.get(&event.symbol), market, days) {
                 Ok(own) if own.complete > 0 => followed.push(own),
                 Ok(_) => without_outcome += 1,
-                Err(_) => without_history += 1,
+                Err(Error::TooFew { .. }) if !daily.of_other_markets.contains(&event.symbol) => without_history += 1,
+                Err(_) => without_model += 1,
             }
         }
         let spans: Vec<_> = followed
@@ -200,6 +206,7 @@ impl DaysFindings {
             n: followed.len(),
             sessions: used.count_days(),
             without_history,
+            without_model,
             without_outcome,
             overlapping: before - followed.len(),
             rank_ics,

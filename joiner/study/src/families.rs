@@ -2,7 +2,7 @@
 
 use crate::daily::DaysFindings;
 use crate::events::Sample;
-use crate::findings::{HorizonFindings, Settings, of_horizon};
+use crate::findings::{HorizonFindings, Permutation, Settings, of_horizon};
 use crate::parts::Split;
 use rayon::prelude::*;
 use tapewire_core::Horizon;
@@ -13,6 +13,8 @@ use tapewire_statistics::{Result, Test};
 pub(crate) struct Families {
     tests: Family,
     permutations: Family,
+    /// The permutation tests, with the smallest p-values that they can have.
+    smallest: Family,
 }
 
 impl Families {
@@ -21,6 +23,7 @@ impl Families {
         Self {
             tests: Family::new("do prices move with the score, at any horizon"),
             permutations: Family::new("do scores order outcomes within days, at any horizon"),
+            smallest: Family::new("can a permutation test find anything, at any horizon"),
         }
     }
 
@@ -35,9 +38,12 @@ impl Families {
         let _ = self.tests.add(label, || test);
     }
 
-    /// Computes a permutation test and enters it.
-    pub fn permutation(&mut self, label: &str, test: impl FnOnce() -> Result<Test>) -> Result<Test> {
-        self.permutations.add(label, test)
+    /// Enters a permutation test, given with the smallest p-value that it can have. Returns the two p-values.
+    pub fn permutation(&mut self, label: &str, test: Result<(Test, f64)>) -> Result<(f64, f64)> {
+        let smallest = test.clone().map(|(test, smallest)| Test { p: smallest, ..test });
+        let (test, smallest) =
+            (self.permutations.add(label, || test.map(|(test, _)| test)), self.smallest.add(label, || smallest));
+        Ok((test?.p, smallest?.p))
     }
 
     /// The statistics of each horizon.
@@ -56,7 +62,11 @@ impl Families {
     }
 
     fn append(&mut self, other: &Self) {
-        for (to, from) in [(&mut self.tests, &other.tests), (&mut self.permutations, &other.permutations)] {
+        for (to, from) in [
+            (&mut self.tests, &other.tests),
+            (&mut self.permutations, &other.permutations),
+            (&mut self.smallest, &other.smallest),
+        ] {
             for entry in from.entries() {
                 // The outcome is in the findings already.
                 let _ = to.add(entry.label.clone(), || entry.outcome.clone());
@@ -70,6 +80,7 @@ impl Families {
         // Only the adjusted p-values are read. They do not depend on the level.
         let adjusted = |family: &Family| family.adjusted(Adjustment::Holm, 0.05).expect("0.05 is a level").into_iter();
         let (mut tests, mut permutations) = (adjusted(&self.tests), adjusted(&self.permutations));
+        let mut smallest = adjusted(&self.smallest);
         let parts = split.into_iter().flat_map(|split| &mut split.parts).flat_map(|part| &mut part.horizons);
         for horizon in horizons.iter_mut().chain(parts) {
             for estimate in horizon.estimates_mut() {
@@ -79,8 +90,9 @@ impl Families {
                 }
             }
             let p_adjusted = permutations.next().and_then(|entry| entry.p_adjusted);
+            let smallest_p_adjusted = smallest.next().and_then(|entry| entry.p_adjusted);
             if let Some(permutation) = horizon.permutation.value_mut() {
-                permutation.p_adjusted = p_adjusted;
+                *permutation = Permutation { p_adjusted, smallest_p_adjusted, ..*permutation };
             }
         }
         for p_adjusted in days.into_iter().flat_map(DaysFindings::adjusted_mut) {

@@ -20,8 +20,8 @@ use tapewire_core::exchange::Calendars;
 use tapewire_core::impact::Moment;
 use tapewire_statistics::ic::{Correlation, correlation};
 use tapewire_statistics::regression::Design;
-use tapewire_statistics::shuffles::{all_shuffles, permute_articles};
-use tapewire_statistics::{Error, Result};
+use tapewire_statistics::shuffles::{all_shuffles, permute_articles, smallest_p};
+use tapewire_statistics::{Error, Result, Test};
 
 /// Number of quantiles of the scores, also of `--score quantile` and of `--split-by quantile`.
 pub const QUANTILES: usize = 5;
@@ -107,6 +107,12 @@ pub struct Permutation {
     pub p: f64,
     /// `p`, adjusted for the number of horizons, those of all parts included.
     pub p_adjusted: Option<f64>,
+    /// The smallest `p` that these articles and days allow: the share of shuffles that order outcomes as well as any can, or
+    /// 1 / (1 + permutations) if that is larger.
+    pub smallest_p: f64,
+    /// The smallest `p_adjusted`: the `smallest_p` of all horizons and parts, adjusted for their number. Above the level
+    /// the test can't find anything.
+    pub smallest_p_adjusted: Option<f64>,
 }
 
 /// One horizon.
@@ -240,7 +246,15 @@ where
     let main_horizon = reached.max_by_key(|(_, horizon)| horizon.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = families.tests();
-    let (verdict, sentence) = sentence::verdict(&horizons, split.as_ref(), days.as_ref(), settings, tests);
+    let (verdict, sentence) = sentence::verdict(sentence::Studied {
+        horizons: &horizons,
+        split: split.as_ref(),
+        days: days.as_ref(),
+        settings,
+        events: sample.events.len(),
+        filters: &removed,
+        tests,
+    });
     let panels = panels::of(&sample, &horizons, main_horizon, settings, joined);
     let mut findings = Findings {
         verdict,
@@ -287,10 +301,8 @@ pub(crate) fn of_horizon(
     let negative = tested(NEGATIVE, &mean_of("negative"));
     let hit_rate = tested(HIT_RATE, &|| hit_rate(used));
     let spread = tested(SPREAD, &|| spread(used));
-    let permuted = families.permutation(horizon.name(), || {
-        enough.clone()?;
-        permutation(used, settings)
-    });
+    let permuted = enough.clone().and_then(|()| permutation(used, settings));
+    let permuted = families.permutation(horizon.name(), permuted);
     // A return to the next session reaches into one further day.
     let overlap = usize::from(matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose));
     let ranked = enough.clone().and_then(|()| standardized_ranks(used));
@@ -308,7 +320,9 @@ pub(crate) fn of_horizon(
         rank_ic_bootstrap: ranked()
             .and_then(|[x, y]| intervals::block_bootstrap(x, y, used, overlap, replicates, seed))
             .into(),
-        permutation: permuted.map(|test| Permutation { p: test.p, p_adjusted: None }).into(),
+        permutation: permuted
+            .map(|(p, smallest_p)| Permutation { p, p_adjusted: None, smallest_p, smallest_p_adjusted: None })
+            .into(),
         positive,
         neutral,
         negative,
@@ -324,6 +338,13 @@ const NEUTRAL: &str = "mean after neutral news";
 const NEGATIVE: &str = "mean after negative news";
 pub(crate) const HIT_RATE: &str = "hit rate";
 const SPREAD: &str = "spread";
+
+impl Permutation {
+    /// The smallest adjusted p-value that is possible, if it is above `level`, so that nothing can be found.
+    pub(crate) fn can_not_reach(&self, level: f64) -> Option<f64> {
+        self.smallest_p_adjusted.filter(|smallest| *smallest > level)
+    }
+}
 
 impl HorizonFindings {
     /// Every estimate that was tested, with its name, in the order of the tests.
@@ -436,15 +457,18 @@ fn quantiles(used: &Used<'_>) -> Result<Vec<QuantileMean>> {
 pub const MOST_SHUFFLED: usize = 50_000;
 
 /// Scores of whole articles exchanged within days. The statistic is the covariance, within days, of the ranks of scores and
-/// outcomes.
-fn permutation(used: &Used<'_>, settings: &Settings) -> Result<tapewire_statistics::Test> {
+/// outcomes. Returned with the smallest p-value that it can have.
+fn permutation(used: &Used<'_>, settings: &Settings) -> Result<(Test, f64)> {
     let (scores, outcomes, days) = (used.score_ranks(), used.outcome_ranks(), used.days());
     let articles: Vec<u64> = used.events.iter().map(|event| event.article).collect();
+    let smallest = smallest_p(scores, outcomes, days, &articles)?;
     if outcomes.len() > MOST_SHUFFLED {
-        all_shuffles(scores, outcomes, days, &articles)
-    } else {
-        permute_articles(scores, outcomes, days, &articles, settings.permutations, settings.seed)
+        return Ok((all_shuffles(scores, outcomes, days, &articles)?, smallest));
     }
+    let test = permute_articles(scores, outcomes, days, &articles, settings.permutations, settings.seed)?;
+    // Where there are few different shuffles, those that were drawn may by chance be as extreme too seldom.
+    let test = Test { p: test.p.max(smallest), ..test };
+    Ok((test, smallest.max(1.0 / (1.0 + settings.permutations as f64))))
 }
 
 fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {

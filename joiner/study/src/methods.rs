@@ -129,7 +129,9 @@ fn statistics(findings: &Findings) -> String {
          counts. The permutation test exchanges the scores of articles within each day, those of one article together and \
          with an article about as many companies ({} times, seed {}; with more than {} events its p-value is the limit for \
          all shuffles, from their exact mean and variance), and is adjusted by Holm's method for the number of horizons, of all \
-         parts. An effect is called found where both p-values are at most {}. Other choices of \
+         parts. Its smallest possible p-value is the share of different shuffles that order outcomes as well as any can; where \
+         that is above the level after correction, the test can't find anything, and it is not said that there is nothing. An \
+         effect is called found where both p-values are at most {}. Other choices of \
          data or rules, tried before this study, are not counted.",
         if QUANTILES == 5 { "fifth" } else { "quantile" },
         findings.tests,

@@ -1,7 +1,8 @@
 //! What the table and the page say of filters, intervals, parts and days.
 
 use crate::daily::{
-    BLOCK, DayGroup, DayMean, DayTest, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION, TESTS,
+    BLOCK, DayGroup, DayMean, DayTest, DayTests, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION,
+    TESTS,
 };
 use crate::estimate::ValueOrReason;
 use crate::findings::{Findings, HorizonFindings};
@@ -100,6 +101,7 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
             continue;
         }
         let _ = write!(text, "{:<8} {:>5} {:>10}  {:>20}", "day", "n", "CAAR", "95 % interval");
+        let _ = write!(text, " | {:>8} {:>11}", "n tested", "CAAR tested");
         for name in TESTS {
             let _ = write!(text, " {name:>17}");
         }
@@ -108,6 +110,8 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
             let Some(mean) = group.curve.iter().find(|mean| mean.day == tests.day) else { continue };
             let ends = ends(mean).unwrap_or_else(|| "few".to_owned());
             let _ = write!(text, "1 to {:<3} {:>5} {:>10}  {ends:>20}", mean.day, mean.n, basis_points(mean.caar));
+            let (n, caar) = tested(tests).unwrap_or_else(|| ("few".to_owned(), "few".to_owned()));
+            let _ = write!(text, " | {n:>8} {caar:>11}");
             for test in tests.each() {
                 let shown = test.value().map_or_else(
                     || "few".to_owned(),
@@ -117,8 +121,18 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
             }
             text.push('\n');
         }
+        let _ = writeln!(text, "{TESTED_WORDS}");
     }
     text
+}
+
+/// Which events the tests of days have, beside those of the mean.
+const TESTED_WORDS: &str =
+    "n tested, CAAR tested: up to day d the tests have only events of sessions that are at least d apart";
+
+/// The number of events of the tests of a day, and their mean.
+fn tested(tests: &DayTests) -> Option<(String, String)> {
+    Some((tests.n.to_string(), basis_points(tests.caar?)))
 }
 
 /// The interval of a mean.
@@ -131,10 +145,17 @@ fn not_known(group: &DayGroup) -> String {
 }
 
 fn days_words(days: &DaysFindings) -> String {
+    let without_model = match days.without_model {
+        0 => String::new(),
+        events => format!(
+            ", {events} without a model of expected returns (of the benchmark itself, of another market, or with a price that \
+             never moves)"
+        ),
+    };
     format!(
         "returns of days 1 to {} after the session of the entry, from close to close, minus {}, estimated from \
          {ESTIMATION_DAYS} earlier sessions: {} events on {} days; left out: {} that overlap an earlier event of their company, \
-         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1",
+         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1{without_model}",
         days.days,
         expected_words(days.expected),
         days.n,
@@ -172,7 +193,7 @@ pub(crate) fn html(findings: &Findings) -> String {
                 part.symbols
             );
             if part.has_statistics() {
-                page.push_str(&crate::html::horizons(&part.horizons));
+                page.push_str(&crate::html::horizons(&part.horizons, findings.settings.level));
             } else {
                 page.push_str("<p class=\"none\">not enough data</p>\n");
             }
@@ -236,7 +257,8 @@ fn days_html(days: &DaysFindings) -> String {
             let _ = writeln!(page, "<p class=\"none\">{}</p>", escaped(reason));
             continue;
         }
-        page.push_str("<table><tr><th>days</th><th>n</th><th>CAAR</th>");
+        let _ = writeln!(page, "<p>{TESTED_WORDS}.</p>");
+        page.push_str("<table><tr><th>days</th><th>n</th><th>CAAR</th><th>n tested</th><th>CAAR tested</th>");
         for name in TESTS {
             let _ = write!(page, "<th>{name}</th>");
         }
@@ -252,11 +274,14 @@ fn days_html(days: &DaysFindings) -> String {
             );
             match group.tests.iter().find(|tests| tests.day == mean.day) {
                 Some(tests) => {
+                    let few = || "<span class=\"few\">not enough data</span>".to_owned();
+                    let (n, caar) = tested(tests).unwrap_or_else(|| (few(), few()));
+                    let _ = write!(page, "<td>{n}</td><td>{caar}</td>");
                     for test in tests.each() {
                         let _ = write!(page, "<td>{}</td>", test_html(test));
                     }
                 }
-                None => page.push_str("<td colspan=\"6\"></td>"),
+                None => page.push_str("<td colspan=\"8\"></td>"),
             }
             page.push_str("</tr>\n");
         }
@@ -292,7 +317,8 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
              are those less {model}, from {ESTIMATION_DAYS} sessions, which end {GAP_DAYS} before the entry's. Of a \
              company's events, one that begins before the last day of an earlier one does not count. Returns up to \
              day d > 1 overlap with those of neighbouring sessions: for their rank ICs and intervals, the events of up to \
-             {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions that are at least d apart."
+             {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions \
+             that are at least d apart, whose number and mean are beside them."
         ));
     }
     said

@@ -3,10 +3,12 @@
 use crate::daily::{DaysFindings, TESTS};
 use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::Outcome;
+use crate::filters::Removed;
 use crate::findings::{HIT_RATE, HorizonFindings, Permutation, RANK_IC, Settings};
 use crate::parts::Split;
 use crate::text::{basis_points, p_value};
 use serde::Serialize;
+use tapewire_core::Horizon;
 
 /// The answer to whether scores order the returns that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,25 +19,35 @@ pub enum Verdict {
     Found,
     /// At no horizon can an order be told from chance. That does not rule one out.
     NotFound,
-    /// No horizon has enough data.
+    /// No horizon has enough data, or a rank correlation holds after correction where scores can't be shuffled within days
+    /// in enough ways to check it.
     NothingCanBeSaid,
 }
 
 /// The sentence names at most this number of further tests.
 const MAX_NAMED: usize = 3;
 
-/// The verdict on all horizons, and the sentence for it. `tests` is the number of tests that p-values are adjusted for.
-/// Parts and days do not change the verdict; their tests that hold are named after the sentence.
-pub(crate) fn verdict(
-    horizons: &[HorizonFindings],
-    split: Option<&Split>,
-    days: Option<&DaysFindings>,
-    settings: &Settings,
-    tests: usize,
-) -> (Verdict, String) {
+/// What a verdict is on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Studied<'a> {
+    pub horizons: &'a [HorizonFindings],
+    pub split: Option<&'a Split>,
+    pub days: Option<&'a DaysFindings>,
+    pub settings: &'a Settings,
+    /// Number of events that the filters left.
+    pub events: usize,
+    pub filters: &'a [Removed],
+    /// Number of tests that p-values are adjusted for.
+    pub tests: usize,
+}
+
+/// The verdict on all horizons, and the sentence for it. Parts and days do not change the verdict; their tests that hold
+/// are named after the sentence.
+pub(crate) fn verdict(studied: Studied<'_>) -> (Verdict, String) {
+    let Studied { horizons, settings, tests, .. } = studied;
     let known: Vec<&HorizonFindings> = horizons.iter().filter(|horizon| horizon.rank_ic.value().is_some()).collect();
     if known.is_empty() {
-        let sentence = sentence_without_data(horizons, settings) + &further_findings(horizons, split, days, settings);
+        let sentence = sentence_without_data(studied) + &further_findings(studied);
         return (Verdict::NothingCanBeSaid, sentence);
     }
     let by_clusters: Vec<&HorizonFindings> = known.iter().copied().filter(|horizon| holds(horizon, settings)).collect();
@@ -43,12 +55,14 @@ pub(crate) fn verdict(
         by_clusters.iter().copied().filter(|horizon| permuted(horizon).is_some_and(|p| p <= settings.level)).collect();
     let (verdict, mut sentence) = if !found.is_empty() {
         (Verdict::Found, sentence_found(&found, settings, tests))
+    } else if let Some(horizon) = by_clusters.iter().find(|horizon| !can_be_checked(horizon, settings)) {
+        (Verdict::NothingCanBeSaid, sentence_not_checked(horizon, settings))
     } else if let Some(horizon) = by_clusters.first() {
         (Verdict::NotFound, sentence_not_within_days(horizon))
     } else {
         (Verdict::NotFound, sentence_not_found(&known, horizons.len(), tests))
     };
-    sentence.push_str(&further_findings(horizons, split, days, settings));
+    sentence.push_str(&further_findings(studied));
     (verdict, sentence)
 }
 
@@ -60,14 +74,36 @@ fn permuted(horizon: &HorizonFindings) -> Option<f64> {
     horizon.permutation.value().and_then(|permutation: &Permutation| permutation.p_adjusted)
 }
 
-fn sentence_without_data(horizons: &[HorizonFindings], settings: &Settings) -> String {
+/// Whether shuffles within days may find that scores order the outcomes.
+fn can_be_checked(horizon: &HorizonFindings, settings: &Settings) -> bool {
+    horizon.permutation.value().is_some_and(|permutation| permutation.can_not_reach(settings.level).is_none())
+}
+
+fn sentence_without_data(studied: Studied<'_>) -> String {
+    let Studied { horizons, settings, events, filters, .. } = studied;
+    if events == 0 {
+        let last = filters.iter().find(|filter| filter.left == 0 && filter.removed > 0);
+        return match last {
+            Some(Removed { filter, removed, .. }) => {
+                format!("Nothing can be said: no event is left, filter {filter} removed the last {removed}.")
+            }
+            None => "Nothing can be said: no mention is an event.".to_owned(),
+        };
+    }
     let Settings { minimum_events, minimum_days, outcome, .. } = settings;
     let is_enough = |horizon: &&HorizonFindings| horizon.n >= *minimum_events && horizon.days >= *minimum_days;
     let size = |horizon: &&HorizonFindings| (horizon.n, std::cmp::Reverse(horizon.overlapping));
     let most = horizons.iter().filter(is_enough).max_by_key(size).or_else(|| horizons.iter().max_by_key(size));
     let Some(most) = most.filter(|horizon| horizon.n > 0) else {
         let kind = if *outcome == Outcome::Abnormal { "an abnormal return" } else { "a return" };
-        return format!("Nothing can be said: no event has {kind} at any horizon.");
+        let names: Vec<&str> = horizons.iter().map(|horizon| horizon.horizon).collect();
+        let at = if names.len() == Horizon::COUNT { "any horizon".to_owned() } else { names.join(", ") };
+        let counted = if events == 1 {
+            "the only event does not have".to_owned()
+        } else {
+            format!("none of {events} events has")
+        };
+        return format!("Nothing can be said: {counted} {kind} at {at}.");
     };
     if is_enough(&most) {
         let reason = match &most.rank_ic {
@@ -144,33 +180,50 @@ fn sentence_not_found(known: &[&HorizonFindings], all: usize, tests: usize) -> S
 }
 
 fn sentence_not_within_days(horizon: &HorizonFindings) -> String {
-    let p = horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0);
-    let but = match &horizon.permutation {
-        crate::ValueOrReason::Value(permutation) => format!(
-            "scores shuffled within each day do as well too often (permutation p {})",
-            p_value(permutation.p_adjusted.unwrap_or(permutation.p))
-        ),
-        crate::ValueOrReason::NotKnown(reason) => {
-            format!("it could not be checked by shuffling scores within days: {reason}")
+    format!(
+        "No: {}, but scores shuffled within each day do as well too often (permutation p {}), so it is not shown that the \
+         scores of single articles order the returns.",
+        holds_at(horizon),
+        p_value(permuted(horizon).unwrap_or(1.0))
+    )
+}
+
+/// Where shuffles can't find anything, whatever the scores are, that they find nothing says nothing.
+fn sentence_not_checked(horizon: &HorizonFindings, settings: &Settings) -> String {
+    let Settings { level, permutations, .. } = settings;
+    let why = match &horizon.permutation {
+        ValueOrReason::NotKnown(reason) => reason.clone(),
+        ValueOrReason::Value(permutation) => {
+            let smallest = permutation.smallest_p_adjusted.unwrap_or(1.0);
+            let is_drawn = permutation.smallest_p <= 1.0 / (1.0 + *permutations as f64);
+            let of =
+                if is_drawn { format!("{permutations} shuffles") } else { "the articles of these days".to_owned() };
+            let raise = if is_drawn { "; raise --permutations" } else { "" };
+            format!("the smallest adjusted permutation p that {of} can give is {smallest:.3}, above {level}{raise}")
         }
     };
     format!(
-        "No: at {} the rank correlation differs from 0 after correction (adjusted p {}, n = {}, {} days), but {but}, so it \
-         is not shown that the scores of single articles order the returns.",
+        "Nothing can be said: {}, but whether the scores of single articles order the returns can't be checked by shuffling \
+         scores within days: {why}.",
+        holds_at(horizon)
+    )
+}
+
+/// That the rank correlation holds, with its numbers.
+fn holds_at(horizon: &HorizonFindings) -> String {
+    format!(
+        "at {} the rank correlation differs from 0 after correction ({:+.3}, adjusted p {}, n = {}, {} days)",
         horizon.horizon,
-        p_value(p),
+        horizon.rank_ic.value().map_or(0.0, |ic| ic.estimate),
+        p_value(horizon.rank_ic.value().and_then(|ic| ic.p_adjusted).unwrap_or(1.0)),
         horizon.n,
         horizon.days
     )
 }
 
 /// Tests other than the rank correlations of all events that hold after correction. They do not change the verdict.
-fn further_findings(
-    horizons: &[HorizonFindings],
-    split: Option<&Split>,
-    days: Option<&DaysFindings>,
-    settings: &Settings,
-) -> String {
+fn further_findings(studied: Studied<'_>) -> String {
+    let Studied { horizons, split, days, settings, .. } = studied;
     let mut named = Vec::new();
     for horizon in horizons {
         named.extend(

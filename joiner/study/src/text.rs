@@ -66,6 +66,9 @@ pub fn table(findings: &Findings) -> String {
         "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
         settings.level, settings.minimum_events, settings.minimum_days
     ));
+    if let Some(limits) = permutation_limits(findings) {
+        line(limits);
+    }
     let sections = sections::text(findings);
     if !sections.is_empty() {
         line(sections);
@@ -73,6 +76,17 @@ pub fn table(findings: &Findings) -> String {
     line(String::new());
     line(findings.sentence.clone());
     text
+}
+
+/// Where the permutation test can't find anything, and the smallest adjusted p-value that it can have there.
+fn permutation_limits(findings: &Findings) -> Option<String> {
+    let limit = |horizon: &HorizonFindings| {
+        let smallest = horizon.permutation.value()?.can_not_reach(findings.settings.level)?;
+        Some(format!("{smallest:.3} at {}", horizon.horizon))
+    };
+    let limits: Vec<String> = findings.horizons.iter().filter_map(limit).collect();
+    let limits = Some(limits.join(", ")).filter(|limits| !limits.is_empty())?;
+    Some(format!("perm. p is at least {limits}, whatever the scores are: there are too few different shuffles"))
 }
 
 /// The names of the columns of the table of horizons.

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use support::{Dice, SYMBOLS, first_session, planted, row, settings};
 use tapewire_core::Horizon;
 use tapewire_core::impact::Phase;
+use tapewire_study::daily::Expected;
 use tapewire_study::filters::{ScoreQuantiles, SplitBy};
 use tapewire_study::panels::Joined;
 use tapewire_study::unmatched::Why;
 use tapewire_study::{
-    DailyReturns, Filters, Findings, Novelty, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with, text,
+    DailyReturns, Filters, Findings, Novelty, Outcome, Row, ScoreAs, Settings, ValueOrReason, html, study, study_with,
+    text,
 };
 use tapewire_testkit::symbol;
 
@@ -62,6 +64,30 @@ fn each_filter_says_what_it_removed() {
     assert_eq!(removed(&findings)[0], (160, 40));
     assert!(matches!(findings.horizons[1].positive, ValueOrReason::NotKnown(_)));
     assert_eq!(findings.events, findings.filters[1].left);
+}
+
+/// Events that filters removed have returns, so the sentence does not say that they have none.
+#[test]
+fn a_study_without_events_says_which_filter_removed_the_last() {
+    let mut rows = planted(1, 40, 0.3);
+    rows.iter_mut().for_each(|row| row.relevance = Some(0.2));
+    let only = |filters: Filters| study(&rows, &with(filters)).sentence;
+    let relevant = Filters { minimum_relevance: Some(0.9), ..Filters::default() };
+    assert_eq!(
+        only(relevant),
+        "Nothing can be said: no event is left, filter relevance of at least 0.9 removed the last 200."
+    );
+    // Each of the two keeps events, and both together keep none.
+    let together = Filters {
+        from: Some(jiff::civil::date(2024, 8, 1)),
+        to: Some(jiff::civil::date(2024, 7, 30)),
+        ..Filters::default()
+    };
+    let said = only(together);
+    assert!(
+        said.starts_with("Nothing can be said: no event is left, filter to 2024-07-30 removed the last "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -192,7 +218,7 @@ fn daily(rows: &[Row], drift: f64, seed: u64) -> DailyReturns {
         let returns = by_symbol.get_mut(row.symbol.as_ref().unwrap()).unwrap();
         *returns.get_mut(&(session + 1)).unwrap() += drift * row.score.unwrap().signum();
     }
-    DailyReturns { by_symbol, benchmark: Some(benchmark) }
+    DailyReturns { by_symbol, benchmark: Some(benchmark), ..DailyReturns::default() }
 }
 
 /// Each company has an event every 25 sessions.
@@ -231,6 +257,75 @@ fn a_drift_after_the_entry_is_found_on_its_day() {
     );
     let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
     assert!(table.contains("Kolari-Pynnonen") && page.contains("<h2>Days after the entry</h2>"), "{table}");
+}
+
+/// Rows of one's own may have no abnormal returns. Days are compared with the benchmark all the same.
+#[test]
+fn days_use_the_benchmark_whatever_returns_the_rows_have() {
+    let rows = spread_out(300);
+    let returns = daily(&rows, 0.02, 7);
+    let of = |outcome: Outcome, returns: &DailyReturns| {
+        let asked = Settings { days: 5, outcome, ..settings() };
+        study_with(&rows, &asked, Some(returns), Joined::default())
+    };
+    let (raw, abnormal) = (of(Outcome::Raw, &returns), of(Outcome::Abnormal, &returns));
+    assert_eq!(raw.days, abnormal.days);
+    assert_eq!(raw.days.as_ref().unwrap().expected, Expected::MarketModel);
+    assert!(raw.methods.contains("Abnormal returns are those less what a market model expects"), "{}", raw.methods);
+    let without = of(Outcome::Raw, &DailyReturns { benchmark: None, ..returns });
+    assert_eq!(without.days.unwrap().expected, Expected::MeanAdjusted);
+}
+
+/// Events that no market model can be of are not said to have too short a history.
+#[test]
+fn events_of_the_benchmark_and_of_other_markets_are_left_out_by_name() {
+    let rows = spread_out(300);
+    let mut returns = daily(&rows, 0.0, 7);
+    let benchmark = returns.benchmark.clone().unwrap();
+    returns.by_symbol.insert(symbol("AAPL"), benchmark);
+    returns.by_symbol.remove(&symbol("MSFT"));
+    returns.of_other_markets.insert(symbol("MSFT"));
+    returns.by_symbol.remove(&symbol("NVDA"));
+    let findings = study_with(&rows, &Settings { days: 5, ..settings() }, Some(&returns), Joined::default());
+    let days = findings.days.as_ref().unwrap();
+    assert_eq!((days.n, days.without_model, days.without_history), (24, 24, 12), "{days:?}");
+    let said = ", 24 without a model of expected returns (of the benchmark itself, of another market, or";
+    assert!(text::table(&findings).contains(said) && html::page(&findings, &html::Source::default()).contains(said));
+}
+
+/// The tests of days have fewer events than the mean beside them, so both have their number and mean, in the text, the page
+/// and the JSON.
+#[test]
+fn the_tests_of_days_have_their_own_n_and_mean() {
+    let day_of = |row: &Row| row.article_id.split('-').next().unwrap().parse::<usize>().unwrap();
+    let is_of_day = |row: &Row| *row.symbol.as_ref().unwrap() == symbol(SYMBOLS[day_of(row) % SYMBOLS.len()]);
+    let rows: Vec<Row> = planted(1, 300, 0.0).into_iter().filter(is_of_day).collect();
+    let asked = Settings { days: 5, ..settings() };
+    let findings = study_with(&rows, &asked, Some(&daily(&rows, 0.0, 101)), Joined::default());
+    let days = findings.days.as_ref().unwrap();
+    let (table, page) = (text::table(&findings), html::page(&findings, &html::Source::default()));
+    let json = serde_json::to_value(days).unwrap();
+    let mut differ = 0;
+    for (place, group) in days.groups.iter().enumerate() {
+        for (number, tests) in group.tests.iter().enumerate() {
+            let mean = group.curve.iter().find(|mean| mean.day == tests.day).unwrap();
+            let own = [(mean.n, Some(mean.caar)), (tests.n, tests.caar)]
+                .map(|(n, caar)| (n.to_string(), text::basis_points(caar.unwrap())));
+            differ += usize::from(own[0] != own[1]);
+            let is_line = |line: &&str| {
+                let (before, after) = line.split_once(" | ").unwrap_or_default();
+                let starts = |part: &str, of: &(String, String)| {
+                    part.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(&format!("{} {} ", of.0, of.1))
+                };
+                before.strip_prefix(&format!("1 to {:<3}", tests.day)).is_some_and(|before| starts(before, &own[0]))
+                    && starts(after, &own[1])
+            };
+            assert!(table.lines().any(|line| is_line(&line)), "{own:?} {table}");
+            assert!(page.contains(&format!("<td>{}</td><td>{}</td>", own[1].0, own[1].1)), "{own:?}");
+            assert_eq!(json["groups"][place]["tests"][number]["n"], tests.n);
+        }
+    }
+    assert!(differ > 0 && table.contains("n tested") && page.contains("<th>CAAR tested</th>"), "{table}");
 }
 
 /// Events of 300 sessions in a row, each of another company, share most of their days, and a factor moves all companies.

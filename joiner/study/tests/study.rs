@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{Phase, Quality, Reason, Status};
 use tapewire_core::{Horizon, Impact, Mention, Probabilities, Run, Sentiment, Unscored};
+use tapewire_study::filters::SplitBy;
 use tapewire_study::sentence::Verdict;
 use tapewire_study::{Outcome, Row, Settings, ValueOrReason, html, study, text};
 use tapewire_testkit::{Dice, mention};
@@ -117,6 +118,53 @@ fn what_days_have_in_common_is_not_found_for_articles() {
     assert!(findings.sentence.contains("scores shuffled within each day do as well"), "{}", findings.sentence);
 }
 
+/// With one article a day nothing can be shuffled, and with a second one on few days no shuffle can find anything. That is no
+/// evidence against an effect.
+#[test]
+fn what_can_not_be_checked_by_shuffling_is_not_called_chance() {
+    let with_second = |days: usize, permutations: usize, split_by: Option<SplitBy>| {
+        let of_day = |row: &Impact| {
+            row.mention.article_id.split_once('-').map(|(day, which)| (day.parse().unwrap(), which.parse().unwrap()))
+        };
+        let rows: Vec<Impact> = rows(7, 60, 4.0, |_| (0.0, 0.0))
+            .into_iter()
+            .filter(|row| {
+                of_day(row).is_some_and(|(day, which): (usize, usize)| which == day % 4 || which == 4 && day < days)
+            })
+            .collect();
+        study(&rows, &Settings { permutations, split_by, ..settings() })
+    };
+    let one = with_second(0, 999, None);
+    assert_eq!(one.verdict, Verdict::NothingCanBeSaid);
+    let reason = "can't be checked by shuffling scores within days: not enough data: 0 days with two articles";
+    assert!(
+        one.sentence.starts_with("Nothing can be said: at 5m the rank correlation differs from 0"),
+        "{}",
+        one.sentence
+    );
+    assert!(one.sentence.contains(reason) && one.sentence.contains("Also different from chance"), "{}", one.sentence);
+    let few = with_second(4, 999, None);
+    let permutation = few.horizons[1].permutation.value().unwrap();
+    assert_eq!(few.verdict, Verdict::NothingCanBeSaid, "{}", few.sentence);
+    assert!(
+        (permutation.smallest_p - 0.125).abs() < 1e-9 && permutation.p >= permutation.smallest_p,
+        "{permutation:?}"
+    );
+    let reason = "the smallest adjusted permutation p that the articles of these days can give is 0.125, above 0.05.";
+    assert!(few.sentence.contains(reason), "{}", few.sentence);
+    assert!(text::table(&few).contains("perm. p is at least 0.125 at 5m, whatever the scores are"));
+    assert!(html::page(&few, &html::Source::default()).contains("at least 0.125</span>"));
+    assert_eq!(serde_json::to_value(&few).unwrap()["verdict"], "nothing_can_be_said");
+    let many = with_second(40, 999, None);
+    assert_eq!(many.verdict, Verdict::Found, "{}", many.sentence);
+    assert!(!text::table(&many).contains("whatever the scores are"));
+    // Shuffles that are too few for the number of tests find nothing, either.
+    let parts = with_second(40, 19, Some(SplitBy::Label));
+    assert_eq!(parts.verdict, Verdict::NothingCanBeSaid, "{}", parts.sentence);
+    assert!(parts.sentence.contains("19 shuffles can give is 0."), "{}", parts.sentence);
+    assert!(parts.sentence.contains("above 0.05; raise --permutations."), "{}", parts.sentence);
+}
+
 #[test]
 fn too_little_and_constant_data_give_a_reason() {
     let few = study(&rows(4, 5, 3.0, |_| (0.0, 0.0)), &settings());
@@ -141,7 +189,14 @@ fn too_little_and_constant_data_give_a_reason() {
         assert!(!table.contains("NaN") && !page.contains("NaN") && page.contains("not enough data"), "{table}");
     }
     let nothing = study::<Impact>(&[], &Settings { outcome: Outcome::Raw, ..settings() });
-    assert_eq!(nothing.sentence, "Nothing can be said: no event has a return at any horizon.");
+    assert_eq!(nothing.sentence, "Nothing can be said: no mention is an event.");
+    let mut without = rows(4, 2, 0.0, |_| (0.0, 0.0));
+    without.iter_mut().for_each(|row| row.abnormal = [None; Horizon::COUNT]);
+    let without =
+        |horizons: &[Horizon]| study(&without, &Settings { horizons: horizons.to_vec(), ..settings() }).sentence;
+    let said = "Nothing can be said: none of 10 events has an abnormal return at";
+    assert_eq!(without(&Horizon::ALL), format!("{said} any horizon."));
+    assert_eq!(without(&[Horizon::Minutes1, Horizon::Close]), format!("{said} 1m, close."));
 }
 
 #[test]

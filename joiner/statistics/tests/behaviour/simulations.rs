@@ -370,3 +370,52 @@ fn shuffles_of_articles_have_the_variance_of_every_one() {
     let extreme = sums.iter().filter(|sum| (*sum - mean).abs() >= (sums[0] - mean).abs() - 1e-9).count();
     assert!((drawn.p - extreme as f64 / 6.0).abs() < 0.02, "{drawn:?}, {extreme} of 6");
 }
+
+/// The smallest p-value is that of the order with the most extreme sum, which is found by making every shuffle.
+#[test]
+fn the_smallest_p_is_that_of_the_most_extreme_shuffle() {
+    use tapewire_statistics::shuffles::smallest_p;
+    fn orders(items: &[f64]) -> Vec<Vec<f64>> {
+        if items.is_empty() {
+            return vec![Vec::new()];
+        }
+        let with_first = |first: usize| {
+            let rest: Vec<f64> = [&items[..first], &items[first + 1..]].concat();
+            orders(&rest).into_iter().map(move |rest| [&[items[first]][..], &rest].concat())
+        };
+        (0..items.len()).flat_map(with_first).collect()
+    }
+    let cases: [(&[&[f64]], &[f64], f64); 7] = [
+        (&[&[0.3, 0.1]], &[1.0, 2.0], 1.0),
+        (&[&[0.3, 0.1], &[0.5, 0.9], &[0.2, 0.8], &[0.4, 0.6]], &[1.0, 2.0, 5.0, 3.0, 1.0, 4.0, 2.0, 0.5], 2.0 / 16.0),
+        (&[&[0.3, 0.1, 0.9, 0.25]], &[1.0, 7.0, 3.0, 0.0], 1.0 / 24.0),
+        (&[&[1.0, 2.0, 3.0]], &[1.0, 2.0, 3.0], 2.0 / 6.0),
+        (&[&[1.0, 2.0, 2.0, 5.0]], &[1.0, 1.0, 0.0, 0.0], 16.0 / 24.0),
+        (&[&[1.0, 2.0, 3.0, 9.0]], &[1.0, 1.0, 0.0, 0.0], 8.0 / 24.0),
+        (&[&[1.0, 2.0, 4.0], &[2.0, 2.0]], &[0.0, 1.0, 5.0, 3.0, 4.0], 1.0 / 6.0),
+    ];
+    for (days, values, expected) in cases {
+        let scores = days.concat();
+        let day: Vec<u64> =
+            (0_u64..).zip(days).flat_map(|(day, scores)| std::iter::repeat_n(day, scores.len())).collect();
+        let articles: Vec<u64> = (0..scores.len() as u64).collect();
+        let mut sums = vec![0.0];
+        let mut at = 0;
+        for of_day in days {
+            let values = &values[at..at + of_day.len()];
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let own = |order: Vec<f64>| order.iter().zip(values).map(|(a, b)| a * (b - mean)).sum::<f64>();
+            let own: Vec<f64> = orders(of_day).into_iter().map(own).collect();
+            sums = sums.iter().flat_map(|sum| own.iter().map(move |own| sum + own)).collect();
+            at += of_day.len();
+        }
+        let most = sums.iter().fold(0.0, |most: f64, sum| most.max(sum.abs()));
+        let share = sums.iter().filter(|sum| sum.abs() >= most - 1e-9).count() as f64 / sums.len() as f64;
+        let found = smallest_p(&scores, values, &day, &articles).unwrap();
+        assert!((found - share).abs() < 1e-12 && (share - expected).abs() < 1e-12, "{found}, {share}: {days:?}");
+    }
+    let of_three =
+        smallest_p(&[0.1, 0.5, -0.3, 0.9, 0.2, 0.7], &[1.0, -2.0, 0.5, 3.0, 1.5, 0.0], &[1; 6], &[1, 1, 2, 2, 3, 3]);
+    assert!((of_three.unwrap() - 1.0 / 6.0).abs() < 1e-12, "three articles of two companies have six orders");
+    assert!(smallest_p(&[0.1, 0.5], &[1.0, 2.0], &[1, 2], &[1, 2]).is_err(), "nothing can be exchanged");
+}

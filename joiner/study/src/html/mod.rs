@@ -76,7 +76,7 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     page.push_str(&ic::html(findings));
     page.push_str(&quantiles::html(findings));
     page.push_str("<h2>By horizon</h2>\n");
-    page.push_str(&horizons(&findings.horizons));
+    page.push_str(&horizons(&findings.horizons, findings.settings.level));
     page.push_str(&sections::html(findings));
     page.push_str("<h2>Score and outcome</h2>\n");
     page.push_str(&scatter::html(findings));

@@ -6,8 +6,8 @@ use crate::findings::HorizonFindings;
 use crate::text::{basis_points, p_value};
 use std::fmt::Write as _;
 
-/// The table of horizons.
-pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
+/// The table of horizons. A permutation p that can't be at most `level` has the smallest that is possible beside it.
+pub(crate) fn horizons(horizons: &[HorizonFindings], level: f64) -> String {
     let mut table =
         "<div class=\"wide\"><table><thead><tr><th>horizon</th><th>n</th><th>days</th><th>rank IC</th><th>t</th>\
          <th>adjusted p</th><th>adjusted permutation p</th><th>after positive</th><th>after neutral</th><th>after negative</th>\
@@ -20,12 +20,17 @@ pub(crate) fn horizons(horizons: &[HorizonFindings]) -> String {
             continue;
         }
         let ic = horizon.rank_ic.value();
-        let permutation = horizon.permutation.value().and_then(|permutation| permutation.p_adjusted);
+        let permutation = horizon.permutation.value().and_then(|permutation| {
+            let smallest = permutation.can_not_reach(level);
+            let limit =
+                smallest.map_or_else(String::new, |p| format!("<br><span class=\"few\">at least {p:.3}</span>"));
+            Some(p_value(permutation.p_adjusted?) + &limit)
+        });
         let cells = [
             ic.map(|ic| format!("{:+.3}<br>({:+.3}<br>to {:+.3})", ic.estimate, ic.low, ic.high)),
             ic.map(|ic| format!("{:+.2}", ic.t)),
             ic.and_then(|ic| ic.p_adjusted).map(p_value),
-            permutation.map(p_value),
+            permutation,
             mean(&horizon.positive),
             mean(&horizon.neutral),
             mean(&horizon.negative),
