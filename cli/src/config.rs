@@ -178,6 +178,7 @@ impl Config {
     /// Sets these calendars for every stage that asks for the market of a symbol.
     pub fn set_calendars(&mut self, calendars: Calendars) {
         self.prices.calendars = calendars.clone();
+        self.bars.calendars = calendars.clone();
         self.sentiment.calendars = calendars.clone();
         self.join.calendars = calendars;
     }

@@ -16,10 +16,12 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
+use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::record::{Print, Tape};
 use tapewire_core::{Run, TapeRecord, TradeRecord};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
@@ -45,9 +47,14 @@ const IN_FLIGHT: usize = 10_000;
 #[serde(default, deny_unknown_fields)]
 pub struct BarsConfig {
     /// Widths of the bars: 1s, 1m, 5m and others that divide a day. The join takes a price from the finest bar that
-    /// has one. After a change there are no bars for 20 minutes, because not all trades of wider bars are known.
+    /// has one. After a change there are no bars for 20 minutes, because not all trades of wider bars are known. Bars
+    /// are by the clock of UTC, so those that would hold trades of a session and of after hours, such as bars of an
+    /// hour of a share, are not made; bars of coins and currencies have every width.
     #[schemars(example = ["1s", "1m", "5m"])]
     pub widths: Vec<String>,
+    /// From the join's settings: which widths a symbol has depends on the sessions of its market.
+    #[serde(skip)]
+    pub calendars: Calendars,
     /// How long after a bar is complete a late trade, a correction or a cancellation still changes it. The trades of
     /// that period are kept in memory, and are read again from Kafka after a restart.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -57,7 +64,7 @@ pub struct BarsConfig {
 
 impl Default for BarsConfig {
     fn default() -> Self {
-        Self { widths: vec!["1m".into()], lateness: Duration::from_secs(300) }
+        Self { widths: vec!["1m".into()], calendars: Calendars::default(), lateness: Duration::from_secs(300) }
     }
 }
 
@@ -75,7 +82,8 @@ impl BarsConfig {
         };
         let seconds = self.widths.iter().map(seconds).collect::<Result<Vec<_>, _>>()?;
         let widths = Widths::new(&seconds).map_err(|error| IngestError::Config(format!("bars.widths: {error}")))?;
-        Ok(FoldRules { widths, lateness: SignedDuration::try_from(self.lateness).unwrap_or(SignedDuration::MAX) })
+        let lateness = SignedDuration::try_from(self.lateness).unwrap_or(SignedDuration::MAX);
+        Ok(FoldRules { widths, calendars: Arc::new(self.calendars.clone()), lateness })
     }
 }
 
@@ -93,6 +101,13 @@ pub fn run<'a>(
 ) -> BoxFuture<'a, Result<(), IngestError>> {
     Box::pin(async move {
         let rules = config.rules()?;
+        if let Some(widths) = rules.widths.by_market(Market::NewYork).1 {
+            tracing::warn!(
+                seconds = ?widths.seconds(),
+                "bars of these widths in `bars.widths` are made of coins and currencies only: of a share they would hold \
+                 trades from before the open or after the close"
+            );
+        }
         let producer = Producer::new(kafka)?;
         let mut stage = Stage {
             consumer: Consumer::new(kafka, GROUP, &[Topic::Trades], Partition::start_offset)?,

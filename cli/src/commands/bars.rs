@@ -1,8 +1,9 @@
 //! `tapewire bars`: files of trades to bars.
 
 use super::duration;
-use super::reading::{self, column, date_order, mapping, symbol, zone};
+use super::reading::{self, column, date_order, mapping, market, symbol, with_markets, zone};
 use crate::batch::output::{self, Format};
+use crate::config::Config;
 use crate::exit::UsageError;
 use clap::Args;
 use jiff::SignedDuration;
@@ -11,6 +12,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use tapewire_bars::Widths;
+use tapewire_core::exchange::Market;
 use tapewire_core::{Bar, Symbol};
 use tapewire_formats::{Format as FileFormat, Options};
 use tapewire_ingest::IngestError;
@@ -23,11 +25,15 @@ use tapewire_runtime::Shutdown;
 #[command(after_help = "Examples:\n  tapewire bars trades.csv.gz -o bars.csv\n  \
     tapewire bars BTCUSDT-trades.csv --symbol X:BTCUSD --no-header \\\n      \
     --columns id=c1,price=c2,size=c3,at=c5 --width 1m --width 5m -o btc.csv\n  \
-    tapewire bars trades.parquet --width 1s | head\n\n\
+    tapewire bars trades.parquet --width 1s | head\n  \
+    tapewire bars trades.csv --width 1h --width 1d --market VOD=london -o days.csv\n\n\
     The trades of a symbol have to be in the order of time; a trade may be up to --lateness behind. A trade with the id,\n\
     time, price and size of another is that trade, and counts once; rows without an id are trades of their own. Odd lots,\n\
     late reports and the like count for volume only, where the conditions are those of the consolidated tape as Massive\n\
     numbers them; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
+    Bars of up to 5m are by the clock of UTC, and so are wider ones of coins and currencies. Wider bars that would hold\n\
+    trades from before the open or after the close are cut by the sessions of the symbol's market: bars of 1h start at the\n\
+    open, and the last ends at the close; a bar of 1d has the trades of the session, and closes with the closing auction.\n\n\
     Bars are written as they are complete: in the order of time for each symbol. `tapewire replay`, `join` and `study` read them.")]
 pub struct Bars {
     /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not
@@ -58,6 +64,11 @@ pub struct Bars {
     /// Take the symbol of a file without a column of symbols from its name, up to the first `_` or the ending
     #[arg(long)]
     symbol_from_file_name: bool,
+    /// Where symbols are traded, for bars that are cut by sessions: of one symbol (BTC=crypto), of a beginning or an ending
+    /// (.SW=xetra), or of all whose spelling does not say it (tokyo); may be given more than once [default: join.calendars;
+    /// BTC-USD is crypto, VOD.L is london, and so on; all others are us]
+    #[arg(long, value_name = "[WHAT=]MARKET", value_parser = market)]
+    market: Vec<(String, Market)>,
     /// Time zone of times that have none, such as America/New_York or UTC
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     zone: Option<TimeZone>,
@@ -73,8 +84,8 @@ pub struct Bars {
 }
 
 impl Bars {
-    pub async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let (options, format) = (self.options()?, self.output_format()?);
+    pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+        let (options, format) = (self.options(&config)?, self.output_format()?);
         let outputs: Vec<_> = self.output.as_deref().into_iter().collect();
         output::check(&outputs, None, &self.trades, self.overwrite)?;
         let (progress, stop) = (reading::progress_bar(), shutdown.clone());
@@ -152,7 +163,7 @@ impl Bars {
         Ok(format)
     }
 
-    fn options(&self) -> anyhow::Result<TradesOptions> {
+    fn options(&self, config: &Config) -> anyhow::Result<TradesOptions> {
         let symbol = match (&self.symbol, self.symbol_from_file_name) {
             (Some(symbol), _) => SymbolOf::Given(symbol.clone()),
             (None, true) => SymbolOf::FileName,
@@ -160,6 +171,7 @@ impl Bars {
         };
         Ok(TradesOptions {
             widths: Widths::new(&self.width).map_err(|error| UsageError(format!("--width: {error}")))?,
+            calendars: with_markets(config, &self.market)?.join.calendars,
             lateness: SignedDuration::try_from(self.lateness)?,
             zone: self.zone.clone(),
             date_order: self.date_order,
@@ -176,8 +188,9 @@ trait Report: FnMut(ReplayProgress) -> Result<(), IngestError> {}
 impl<F: FnMut(ReplayProgress) -> Result<(), IngestError>> Report for F {}
 
 fn say(folded: &FoldedTrades) {
-    let FoldedTrades { trades, bars, symbols, rejected, reasons } = folded;
+    let FoldedTrades { trades, bars, symbols, rejected, reasons, notes } = folded;
     eprintln!("{trades} trades of {symbols} symbols: {bars} bars");
+    notes.iter().for_each(|note| eprintln!("{note}"));
     if *rejected > 0 {
         eprintln!("{rejected} rows can't be read: {}", reasons.join("; "));
     }

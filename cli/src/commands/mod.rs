@@ -151,7 +151,7 @@ async fn run_command(command: Command, config: Config, shutdown: Shutdown) -> an
         Command::Backfill(command) => command.run(config, shutdown).await,
         Command::Study(command) => command.run(config, shutdown).await,
         Command::Join(command) => command.run(config, shutdown).await,
-        Command::Bars(command) => command.run(shutdown).await,
+        Command::Bars(command) => command.run(config, shutdown).await,
         Command::Score(command) => command.run(config, shutdown).await,
         Command::Serve(command) => command.run(config, shutdown).await,
         Command::Simulate(command) => command.run(config, shutdown).await,

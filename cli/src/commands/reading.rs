@@ -199,12 +199,7 @@ impl Reading {
     pub fn options(&self, config: &Config) -> anyhow::Result<ReplayOptions> {
         let (benchmark, other_benchmarks) = self.benchmarks(config)?;
         check_once("--alias", &self.alias)?;
-        check_once("--market", &self.market)?;
-        let mut config = config.clone();
-        for (what, market) in &self.market {
-            config.join.calendars.set(what, *market).map_err(|error| UsageError(format!("--market: {error}")))?;
-        }
-        config.learn_markets()?;
+        let config = with_markets(config, &self.market)?;
         let symbol = match (&self.symbol, self.symbol_from_file_name) {
             (Some(symbol), _) => SymbolOf::Given(symbol.clone()),
             (None, true) => SymbolOf::FileName,
@@ -237,6 +232,20 @@ impl Reading {
             bar_format: Options { header: !self.no_bar_header, ..format(self.bar_format) },
         })
     }
+}
+
+/// The settings with the markets that were given and those of the lists of companies.
+///
+/// # Errors
+/// [`UsageError`] if a rule can't be used, or two contradict each other; a list of companies can't be read.
+pub(super) fn with_markets(config: &Config, given: &[(String, Market)]) -> anyhow::Result<Config> {
+    check_once("--market", given)?;
+    let mut config = config.clone();
+    for (what, market) in given {
+        config.join.calendars.set(what, *market).map_err(|error| UsageError(format!("--market: {error}")))?;
+    }
+    config.learn_markets()?;
+    Ok(config)
 }
 
 /// Sets the markets and benchmarks that were found in the files.
@@ -330,7 +339,7 @@ fn benchmark(text: &str) -> Result<Benchmark, String> {
     if text == "none" { Ok(Benchmark::None) } else { symbol(text).map(Benchmark::Symbol) }
 }
 
-fn market(text: &str) -> Result<(String, Market), String> {
+pub(super) fn market(text: &str) -> Result<(String, Market), String> {
     let (what, market) = text.split_once('=').unwrap_or(("*", text));
     Ok((what.to_owned(), market.parse().map_err(|error: NotAMarket| error.to_string())?))
 }

@@ -145,9 +145,11 @@ mod tests {
     use super::*;
     use crate::Widths;
     use jiff::SignedDuration;
+    use std::sync::Arc;
 
     fn rules(width_s: u32) -> FoldRules {
-        FoldRules { widths: Widths::new(&[width_s]).unwrap(), lateness: SignedDuration::from_secs(300) }
+        let lateness = SignedDuration::from_secs(300);
+        FoldRules { widths: Widths::new(&[width_s]).unwrap(), calendars: Arc::default(), lateness }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The fold of one symbol's trades.
 
 use crate::compact_trade::{CompactTrade, hash};
+use crate::values::Values;
 use crate::widths::{Widths, floor, lateness_micros, micros};
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
@@ -154,39 +155,7 @@ impl Fold {
     /// be its open.
     fn bar(&self, trades: &[CompactTrade], start: i64, width_s: u32) -> Option<Bar> {
         let end = start + micros(width_s);
-        let (mut open, mut close) = (None, 0.0);
-        let (mut high, mut low) = (f64::NEG_INFINITY, f64::INFINITY);
-        let (mut volume, mut value, mut count, mut received_at) = (0.0, 0.0, 0, i64::MIN);
-        for trade in trades.iter().take_while(|trade| trade.at < end) {
-            received_at = received_at.max(trade.received_at);
-            if trade.counts.open_close {
-                open = open.or(Some(trade.price));
-                close = trade.price;
-            }
-            if trade.counts.open_close || trade.counts.high_low {
-                high = high.max(trade.price);
-                low = low.min(trade.price);
-            }
-            if trade.counts.volume {
-                volume += trade.size;
-                value += trade.price * trade.size;
-                count += 1;
-            }
-        }
-        let timestamp = |micros| Timestamp::from_microsecond(micros).ok();
-        Some(Bar {
-            symbol: self.symbol.clone(),
-            start: timestamp(start)?,
-            width_s,
-            open: open?,
-            high,
-            low,
-            close,
-            volume,
-            vwap: (volume > 0.0).then(|| value / volume),
-            trades: Some(count),
-            received_at: timestamp(received_at)?,
-        })
+        Values::of(trades.iter().take_while(|trade| trade.at < end)).bar(&self.symbol, start, width_s)
     }
 
     /// Trades before this time no longer change any bar.

@@ -31,8 +31,11 @@ mod checkpoint;
 mod compact_trade;
 mod fold;
 mod partition;
+mod sessions;
+mod values;
 mod widths;
 
 pub use fold::{Arrival, Fold};
 pub use partition::{FoldRules, Partition};
+pub use sessions::SessionFold;
 pub use widths::{WidthError, Widths};

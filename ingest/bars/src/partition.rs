@@ -6,6 +6,8 @@ use crate::widths::{Widths, lateness_micros};
 use foldhash::fast::FixedState;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tapewire_core::exchange::Calendars;
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, Run, Symbol, Watermark};
 
@@ -16,8 +18,10 @@ const MAX_SILENT_RECORDS: u64 = 1_000_000;
 /// What decides which bars a set of trades gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldRules {
-    /// Widths of the bars.
+    /// Widths of the bars. A symbol has those that are by the clock in its market ([`Widths::by_market`]).
     pub widths: Widths,
+    /// The market of each symbol.
+    pub calendars: Arc<Calendars>,
     /// How long after the watermark has passed the end of a bar a trade may still change it.
     pub lateness: SignedDuration,
 }
@@ -128,7 +132,9 @@ impl Partition {
         let symbol_fold = match stream.folds.get_mut(&trade.symbol) {
             Some(symbol_fold) => symbol_fold,
             None => {
-                let mut fold = Fold::new(trade.symbol.clone(), self.rules.widths.clone(), self.rules.lateness);
+                let market = self.rules.calendars.of(&trade.symbol);
+                let (Some(widths), _) = self.rules.widths.by_market(market) else { return };
+                let mut fold = Fold::new(trade.symbol.clone(), widths, self.rules.lateness);
                 // No trade of the symbol is in memory. Its fold starts at the source's watermark, so that trades which
                 // are too late are refused.
                 if let Some(at) = stream.completeness.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {

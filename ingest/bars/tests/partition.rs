@@ -4,6 +4,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
 use tapewire_core::{Bar, BarUpdates, Run, Symbol, Trade, Watermark};
@@ -17,7 +18,8 @@ fn at(ms: i64) -> Timestamp {
 }
 
 fn rules() -> FoldRules {
-    FoldRules { widths: Widths::new(&[1, 60, 300]).unwrap(), lateness: SignedDuration::from_secs(LATENESS_S) }
+    let lateness = SignedDuration::from_secs(LATENESS_S);
+    FoldRules { widths: Widths::new(&[1, 60, 300]).unwrap(), calendars: Arc::default(), lateness }
 }
 
 fn trade(symbol: &str, ms: i64, number: u64) -> Trade {

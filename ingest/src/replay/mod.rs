@@ -9,6 +9,7 @@
 mod actions;
 mod aliases;
 mod bars;
+mod markets;
 mod moments;
 mod names;
 mod news;

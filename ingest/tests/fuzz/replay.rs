@@ -294,6 +294,7 @@ fn tables_of_trades() {
     let path = folder.path().join("trades.csv");
     let options = TradesOptions {
         widths: tapewire_bars::Widths::new(&[60]).unwrap(),
+        calendars: tapewire_core::exchange::Calendars::default(),
         lateness: jiff::SignedDuration::from_secs(10),
         zone: None,
         date_order: None,

@@ -6,6 +6,7 @@ mod row;
 mod sessions;
 mod shapes;
 mod stamped;
+mod stretches;
 mod tape;
 mod width;
 

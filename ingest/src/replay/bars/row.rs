@@ -2,6 +2,7 @@
 
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::replay::ReplayOptions;
+use crate::replay::markets::has_market;
 use crate::replay::moments;
 use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
@@ -15,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 use tapewire_core::Symbol;
-use tapewire_core::exchange::{Calendar, Calendars, Market, abroad};
+use tapewire_core::exchange::{Calendar, Market};
 use tapewire_formats::{Row, Value};
 
 /// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
@@ -320,23 +321,6 @@ impl<'o> Reader<'o> {
             )
         })?;
         Ok(Some(width))
-    }
-}
-
-/// Refuses a ticker of another country whose sessions nobody has said: it would be joined by those of New York.
-fn has_market(symbol: &Symbol, calendars: &Calendars) -> Result<(), String> {
-    let ticker = symbol.as_str();
-    let is_number = ticker.bytes().all(|c| c.is_ascii_digit());
-    let (what, rule) = match abroad::without_calendar(ticker) {
-        Some(ending) => ("is a ticker of an exchange whose calendar is not known", ending),
-        None if is_number => ("is a ticker of Asia without its exchange, which `7203.T` or `0700.HK` has", ticker),
-        None => return Ok(()),
-    };
-    match calendars.is_known(symbol) {
-        true => Ok(()),
-        false => {
-            Err(format!("`{ticker}` {what}; --market {rule}=xetra joins it by the hours of Xetra, if it has them"))
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! without trades are missing, other distances may be far more common than the least one, so the commonest shows
 //! nothing.
 
-use super::{DAY_S, DayKind, Reading};
+use super::{DAY_S, DayKind, Reading, stretches};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -24,8 +24,11 @@ pub(super) enum Width {
 
 /// Common widths, in seconds. A rarer width is believed only if many bars show it.
 const COMMON: [i64; 6] = [60, 300, 900, 1800, 3600, 86_400];
-/// Rarer widths, in seconds.
-const RARE: [i64; 16] = [1, 5, 10, 15, 20, 30, 120, 180, 240, 600, 1200, 2700, 5400, 7200, 10_800, 14_400];
+/// These and rarer widths, in seconds.
+#[rustfmt::skip]
+pub(super) const KNOWN: [i64; 22] = [
+    1, 5, 10, 15, 20, 30, 60, 120, 180, 240, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10_800, 14_400, 86_400,
+];
 /// How many distances have to show a rare width.
 const MANY: usize = 10;
 /// The longest gap between two daily bars of a symbol that trades every day, in days: a weekend with two holidays.
@@ -47,13 +50,15 @@ const FLAG: &str = "--bar-width";
 /// Why the width can't be told, with the flag that sets it.
 pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol]) -> Result<Width, String> {
     if readings.iter().any(|reading| reading.width_s.is_some()) {
-        return Ok(Width::OfRow);
+        return stretches::check_rows(readings, symbols).map(|()| Width::OfRow);
     }
     match said {
         Some(DAY_S) => return daily(readings, symbols),
         Some(width) => {
-            let starts = Starts::of(readings, symbols);
-            return starts.check(i64::from(width)).map(|()| Width::Of(width));
+            let seconds = i64::from(width);
+            Starts::of(readings, symbols).check(seconds)?;
+            stretches::check_said(readings, seconds, &format!("{FLAG} says"), symbols)?;
+            return stretches::check(readings, seconds, symbols).map(|()| Width::Of(width));
         }
         None => {}
     }
@@ -63,6 +68,7 @@ pub(super) fn of_file(readings: &[Reading], said: Option<u32>, symbols: &[Symbol
         return Ok(Width::Daily);
     }
     let width = Starts::of(readings, symbols).width()?;
+    stretches::check(readings, width, symbols)?;
     let width = u32::try_from(width).map_err(|_| doubtful("they are further apart than bars are wide"))?;
     if width == DAY_S {
         return Err(format!(
@@ -397,7 +403,7 @@ impl Distances {
             // Half of the distances show it, or enough distances that minute bars of a thinly traded symbol would have
             // shown a smaller width.
             width if COMMON.contains(&width) => 2 * times >= all && all >= 2 || times >= 3 && all >= MANY,
-            width if RARE.contains(&width) => 2 * times >= all && times >= MANY,
+            width if KNOWN.contains(&width) => 2 * times >= all && times >= MANY,
             _ => false,
         };
         match is_enough {

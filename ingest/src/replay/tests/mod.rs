@@ -7,6 +7,7 @@ mod markets;
 mod news;
 mod refused;
 mod stamped;
+mod stretches;
 mod trades;
 mod width;
 

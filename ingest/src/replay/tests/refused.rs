@@ -41,6 +41,7 @@ fn a_date_order_that_trades_contradict_refuses_the_file() {
     std::fs::write(&path, rows).unwrap();
     let options = TradesOptions {
         widths: tapewire_bars::Widths::new(&[60]).unwrap(),
+        calendars: Calendars::default(),
         lateness: SignedDuration::from_secs(10),
         zone: zone("America/New_York"),
         date_order: Some(DateOrder::MonthFirst),

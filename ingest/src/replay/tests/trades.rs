@@ -23,6 +23,7 @@ fn fold_with(csv: &str, options: &TradesOptions) -> Result<(FoldedTrades, Vec<Ba
 fn options() -> TradesOptions {
     TradesOptions {
         widths: Widths::new(&[60]).unwrap(),
+        calendars: Calendars::default(),
         lateness: SignedDuration::from_secs(10),
         zone: None,
         date_order: None,
@@ -180,4 +181,64 @@ fn bars_of_trades_are_read_back_as_bars() {
         .collect();
     let read = bars(&format!("symbol,start,width_s,open,high,low,close,volume\n{csv}")).unwrap();
     assert_eq!(read.prepared.rejected, []);
+}
+
+/// Four days of a share, with trades before the open and after the close.
+fn four_days(symbol: &str, times: [&str; 5]) -> String {
+    let day = |day: usize| -> String {
+        let price = |at: usize| [95.0, 100.0, 100.2, 100.5, 110.0][at] + day as f64;
+        let row = |at: usize| format!("{symbol},2025-06-0{}T{}Z,{},100,{day}{at}\n", 2 + day, times[at], price(at));
+        (0..5).map(row).collect()
+    };
+    format!("symbol,time,price,size,id\n{}", (0..4).map(day).collect::<String>())
+}
+
+/// A daily bar by the clock of UTC opened before the news and closed after hours, and the join took it for the session.
+#[test]
+fn wide_bars_are_cut_by_the_sessions_of_the_market_of_each_symbol() {
+    let new_york = four_days("AAPL", ["08:30:00", "13:30:00", "16:30:00", "19:59:59", "21:00:00"]);
+    let london = four_days("VOD.L", ["06:30:00", "07:00:00", "11:00:00", "15:29:00", "15:55:00"]);
+    let days = TradesOptions { widths: Widths::new(&[3600, 86_400]).unwrap(), ..options() };
+    for (csv, first, last_hour, market) in [
+        (new_york, "2025-06-02T13:30:00Z", "2025-06-02T19:30:00Z", "XNYS"),
+        (london, "2025-06-02T07:00:00Z", "2025-06-02T15:00:00Z", "XLON"),
+    ] {
+        let (folded, folds) = fold_with(&csv, &days).unwrap();
+        let of = |width: u32| folds.iter().filter(move |bar| bar.width_s == width).collect::<Vec<_>>();
+        let (hours, daily) = (of(3600), of(86_400));
+        assert_eq!((hours.len(), daily.len()), (12, 4));
+        let prices = |bar: &Bar| (bar.start, [bar.open, bar.high, bar.low, bar.close], bar.volume);
+        assert_eq!(prices(daily[0]), (at(first), [100.0, 100.5, 100.0, 100.5], 300.0));
+        assert_eq!(prices(hours[0]), (at(first), [100.0; 4], 100.0));
+        assert_eq!(prices(hours[2]), (at(last_hour), [100.5; 4], 100.0));
+        let note = format!("bars of 3600 s and 86400 s are cut by the sessions of {market}");
+        assert!(folded.notes[0].contains(&note) && folded.notes[0].contains("8 of 20 trades"), "{:?}", folded.notes);
+        // As the join reads them.
+        let rows = daily.iter().map(|bar| {
+            let Bar { symbol, start, width_s, open, high, low, close, volume, .. } = bar;
+            format!("{symbol},{start},{width_s},{open},{high},{low},{close},{volume}\n")
+        });
+        let read = bars(&format!("symbol,start,width_s,open,high,low,close,volume\n{}", rows.collect::<String>()));
+        assert_eq!(read.unwrap().bars().iter().map(|bar| bar.close).collect::<Vec<_>>(), [100.5, 101.5, 102.5, 103.5]);
+    }
+    // A coin's day is one of UTC, and so is that of what the user says is one.
+    let coin = four_days("BTC-USD", ["00:00:00", "08:00:00", "12:00:00", "16:00:00", "23:59:59"]);
+    let mut calendars = Calendars::default();
+    calendars.set("BTC", tapewire_core::exchange::Market::Crypto).unwrap();
+    let said = TradesOptions { calendars, ..days.clone() };
+    for (csv, options) in [(coin.replace("BTC-USD", "BTC"), &said), (coin, &days)] {
+        let (folded, folds) = fold_with(&csv, options).unwrap();
+        let daily = folds.iter().find(|bar| bar.width_s == 86_400).unwrap();
+        assert_eq!((daily.start, daily.open, daily.close), (at("2025-06-02T00:00:00Z"), 95.0, 110.0));
+        assert!(folded.notes.is_empty(), "{:?}", folded.notes);
+    }
+}
+
+#[test]
+fn wide_bars_need_the_market_of_a_symbol() {
+    let csv = four_days("NESN.SW", ["06:30:00", "07:00:00", "11:00:00", "15:29:00", "15:55:00"]);
+    let days = TradesOptions { widths: Widths::new(&[86_400]).unwrap(), ..options() };
+    let refused = fold_with(&csv, &days).unwrap_err();
+    assert!(refused.contains("NESN.SW") && refused.contains("--market .SW=xetra"), "{refused}");
+    assert_eq!(fold(&csv).unwrap().0.bars, 20, "bars of a minute are by the clock");
 }

@@ -1,5 +1,6 @@
 //! Folds files of trades into bars.
 
+mod folds;
 mod row;
 
 use super::names::Mapping;
@@ -7,19 +8,23 @@ use super::source::{Files, reasons};
 use super::values::time::{DateOrder, is_of_other_order};
 use super::{ReplayProgress, SymbolOf, prepare};
 use crate::IngestError;
+use folds::Folds;
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use std::collections::HashMap;
 use std::path::PathBuf;
-use tapewire_bars::{Fold, Widths};
-use tapewire_core::{Bar, Symbol, Trade};
+use tapewire_bars::Widths;
+use tapewire_core::Bar;
+use tapewire_core::exchange::Calendars;
 use tapewire_formats::Options;
 
 /// How to read files of trades.
 #[derive(Debug, Clone)]
 pub struct TradesOptions {
-    /// Widths of the bars.
+    /// Widths of the bars. Those that would hold trades of a session and of after hours are cut by the sessions of each
+    /// symbol's market ([`Widths::by_market`]).
     pub widths: Widths,
+    /// The market of each symbol.
+    pub calendars: Calendars,
     /// How far a trade may be behind the latest trade of its symbol. Further back it is refused, because its bar may have
     /// been emitted.
     pub lateness: SignedDuration,
@@ -48,10 +53,13 @@ pub struct FoldedTrades {
     pub rejected: u64,
     /// The commonest reasons for them, each with its number of rows and its first row.
     pub reasons: Vec<String>,
+    /// What a person should know of how the trades were read.
+    pub notes: Vec<String>,
 }
 
 /// Reads files of trades and gives `out` each bar once: those of a symbol in the order of their ends, as soon as a trade of
-/// the symbol is further on than [`TradesOptions::lateness`]. In memory are the trades of the widest bar of each symbol.
+/// the symbol is further on than [`TradesOptions::lateness`]. In memory are the trades of the widest bar of each symbol, or
+/// of the session that cuts its bars.
 ///
 /// # Errors
 /// [`IngestError::Format`] and [`IngestError::Shape`] if a file can't be read, no row of it can, or its trades are not in
@@ -96,56 +104,10 @@ pub fn fold_trades(
     if let Some(reason) = reader.missing_column() {
         return Err(IngestError::Config(reason));
     }
-    folded.symbols = folds.by_symbol.len();
+    (folded.symbols, folded.notes) = (folds.symbols(), folds.notes());
     for bar in folds.finish() {
         folded.bars += 1;
         out(bar)?;
     }
     Ok(FoldedTrades { rejected: rejected.len() as u64, reasons: reasons(&rejected), ..folded })
-}
-
-/// The fold of each symbol, and the time of its latest trade.
-struct Folds<'o> {
-    options: &'o TradesOptions,
-    by_symbol: HashMap<Symbol, (Fold, Timestamp)>,
-}
-
-impl<'o> Folds<'o> {
-    fn new(options: &'o TradesOptions) -> Self {
-        Self { options, by_symbol: HashMap::new() }
-    }
-
-    /// Takes a trade, and returns the bars that are complete now.
-    ///
-    /// # Errors
-    /// The trade is too far behind the latest of its symbol.
-    fn trade(&mut self, trade: &Trade) -> Result<Vec<Bar>, String> {
-        let lateness = self.options.lateness;
-        if !self.by_symbol.contains_key(&trade.symbol) {
-            let fold = Fold::new(trade.symbol.clone(), self.options.widths.clone(), SignedDuration::ZERO);
-            self.by_symbol.insert(trade.symbol.clone(), (fold, trade.at));
-        }
-        let (fold, latest) = self.by_symbol.get_mut(&trade.symbol).expect("it was just inserted");
-        let behind = latest.duration_since(trade.at);
-        if behind > lateness {
-            return Err(format!(
-                "the trade of {} at {} is {behind:#} behind one before it; sort the file by time, or allow more with \
-                 --lateness",
-                trade.symbol, trade.at
-            ));
-        }
-        *latest = trade.at.max(*latest);
-        let _ = fold.trade(trade);
-        match latest.checked_sub(lateness) {
-            Ok(complete) => Ok(fold.watermark(complete)),
-            Err(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// The bars of the trades that are left, by symbol.
-    fn finish(self) -> Vec<Bar> {
-        let mut folds: Vec<(Symbol, (Fold, Timestamp))> = self.by_symbol.into_iter().collect();
-        folds.sort_by(|(a, _), (b, _)| a.cmp(b));
-        folds.into_iter().flat_map(|(_, (mut fold, _))| fold.watermark(Timestamp::MAX)).collect()
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::TradesOptions;
 use crate::replay::SymbolOf;
+use crate::replay::markets::has_market;
 use crate::replay::moments;
 use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::midnight::{self, is_time_of_day, may_be_midnight};
@@ -13,6 +14,7 @@ use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use std::sync::LazyLock;
+use tapewire_core::exchange::Market;
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{BarUpdates, Symbol, Trade};
 use tapewire_formats::{Row, Value};
@@ -55,6 +57,8 @@ pub(super) struct Reader<'o> {
     names: Names,
     clock: Clock,
     options: &'o TradesOptions,
+    /// Whether the bars of a symbol may depend on its market.
+    needs_market: bool,
 }
 
 impl<'o> Reader<'o> {
@@ -65,6 +69,7 @@ impl<'o> Reader<'o> {
             names: Names::new(&INDEX, &[], "--columns", &options.columns)?,
             clock: Clock { zone: options.zone.clone(), order: options.date_order, zone_flag: "--zone" },
             options,
+            needs_market: options.widths.by_market(Market::NewYork).1.is_some(),
         })
     }
 
@@ -104,6 +109,9 @@ impl<'o> Reader<'o> {
     /// Why the row is not a trade, for the person who made the file.
     pub fn read(&self, row: &Row, file: usize, line: u64, own_symbol: Option<&str>) -> Result<Option<Trade>, String> {
         let symbol = self.symbol(row, own_symbol)?;
+        if self.needs_market {
+            has_market(&symbol, &self.options.calendars)?;
+        }
         let at = self.at(row)?;
         let price = self.amount(row, "price", |price| price > 0.0)?;
         let is_in_billionths = self.names.find(row, "price").is_some_and(|(_, value)| is_in_billionths(row, &[value]));
