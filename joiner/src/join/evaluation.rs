@@ -283,7 +283,7 @@ impl<'a> EvalContext<'a> {
     }
 
     fn set_price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
-        let (minute, session) = prices.minute_before;
+        let (minute, session) = (prices.minute_before.0, SessionBounds::new(prices.minute_before.1));
         let watermark = self.history.watermark();
         if watermark < minute + Span::MINUTE && minute < window.available && minute < session.close {
             // Bars finer than a minute may still end between the whole minute and the news.
@@ -301,7 +301,7 @@ impl<'a> EvalContext<'a> {
             // The bar with the closing auction may still end between the close and the news.
             out.set_timer(watermark + Span::MINUTE);
         }
-        let visibility = self.visibility(prices.sessions[0].open);
+        let visibility = self.visibility(prices.sessions[0].open.into());
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
@@ -326,10 +326,11 @@ impl<'a> EvalContext<'a> {
 
     fn entry(&self, prices: &PriceWindow) -> Option<Entry<'a>> {
         let [first, second, third] = prices.sessions;
-        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
-            let visibility = self.visibility(session.open);
+        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open.into())] {
+            let visibility = self.visibility(session.open.into());
             for (&width_s, bars) in &self.symbol?.bars {
                 if let Some((price, volume, bar)) = bars.entry(session.index, from, visibility) {
+                    let [session, next] = [session, next].map(SessionBounds::new);
                     return Some(Entry { session, next, width_s, bars, price, bar, volume, visibility });
                 }
             }
@@ -339,7 +340,7 @@ impl<'a> EvalContext<'a> {
 
     /// Evaluates a mention without an entry: sets the timer for the next try, or the reason why it will never have one.
     fn await_entry(&self, prices: &PriceWindow, out: &mut Evaluation) {
-        let [first, second, _] = prices.sessions;
+        let [first, second, _] = prices.sessions.each_ref().map(SessionBounds::new);
         if !self.is_complete(second.close, out) {
             let sessions = [SessionBounds { open: prices.first_minute, ..first }, second];
             if let Some(minute) = next_minute(self.history.watermark(), &sessions) {
@@ -483,13 +484,13 @@ impl<'a> EvalContext<'a> {
     }
 
     fn set_halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
-        let oldest = prices.oldest.open;
+        let oldest = EventTime::from(prices.oldest.open);
         let until = out.covered_until.unwrap_or(window.available);
         let mut all = self.symbol.into_iter().chain(self.market_halts);
         // The row depends on the halts of its whole window, as on the actions: a late bar can make the entry, and so
         // the end of what the row covers, earlier, and the row's version must not decrease then.
-        out.halts_end =
-            all.clone().map(|instrument| instrument.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
+        let last_close = EventTime::from(prices.sessions[2].close);
+        out.halts_end = all.clone().map(|instrument| instrument.halts_end(oldest, last_close)).max().unwrap_or(0);
         out.quality.halted = all.any(|instrument| instrument.is_halted(oldest, window.available, until));
     }
 }

@@ -61,8 +61,7 @@ pub(super) struct MentionState {
 }
 
 impl MentionState {
-    pub fn new(offset: u64, revision: MentionRevision) -> Self {
-        let finalization = revision.window.finalization;
+    pub fn new(offset: u64, revision: MentionRevision, finalization: EventTime) -> Self {
         Self { revisions: vec![revision], current: 0, effective_offset: offset, finalization, evaluated: None }
     }
 
@@ -90,7 +89,7 @@ impl MentionState {
         let is_covered = evaluation.covered_until.is_none_or(|until| start <= until);
         let is_finer = evaluation.bar_width_s.is_none_or(|width| width_s < width);
         let is_in_next_session =
-            || prices.sessions.iter().any(|session| entry < session.close && session.close <= start);
+            || prices.sessions.iter().map(|session| session.close.into()).any(|close| entry < close && close <= start);
         is_covered || is_finer || (evaluation.returns[Horizon::NextOpen as usize].is_none() && is_in_next_session())
     }
 
@@ -107,12 +106,12 @@ impl MentionState {
         matches!(status, Some(Status::NotJoined(Reason::NoBars | Reason::NoRegularBars)))
     }
 
-    /// Applies another record. `true` if the current revision changed.
+    /// Applies another record, with its [`EventWindow::finalization`]. `true` if the current revision changed.
     ///
     /// Another revision is an edit and replaces the current one. The same revision again, as after a restart of the
     /// worker, counts only if it was available earlier.
-    pub fn apply_revision(&mut self, offset: u64, revision: MentionRevision) -> bool {
-        self.finalization = self.finalization.max(revision.window.finalization);
+    pub fn apply_revision(&mut self, offset: u64, revision: MentionRevision, finalization: EventTime) -> bool {
+        self.finalization = self.finalization.max(finalization);
         let number = revision.mention.article_revision;
         let known = self.revisions.iter().position(|known| known.mention.article_revision == number);
         let index = known.unwrap_or(self.revisions.len());
@@ -160,16 +159,19 @@ mod tests {
 
     #[test]
     fn the_earliest_record_of_the_latest_revision_counts() {
-        let mut state = MentionState::new(1, scored_after(7, 50));
-        assert!(!state.apply_revision(2, scored_after(7, 90)), "scored again later");
-        assert_eq!(current(&state), (1, 7, 50));
-        assert!(state.apply_revision(3, scored_after(7, 20)), "scored again and available earlier");
-        assert_eq!(current(&state), (3, 7, 20));
-        assert!(state.apply_revision(4, scored_after(8, 100)), "an edit");
-        assert_eq!(current(&state), (4, 8, 100));
+        let mut state = MentionState::new(1, scored_after(7, 50), PUBLISHED);
+        let mut apply = |offset, number, micros| {
+            let changed = state.apply_revision(offset, scored_after(number, micros), PUBLISHED);
+            (changed, current(&state))
+        };
+        assert_eq!(apply(2, 7, 90), (false, (1, 7, 50)), "scored again later");
+        assert_eq!(apply(3, 7, 20), (true, (3, 7, 20)), "scored again and available earlier");
+        assert_eq!(apply(4, 8, 100), (true, (4, 8, 100)), "an edit");
         // The worker restarts and sends both once more.
-        assert!(state.apply_revision(5, scored_after(7, 200)));
-        assert!(state.apply_revision(6, scored_after(8, 201)));
-        assert_eq!(current(&state), (6, 8, 100));
+        assert_eq!(apply(5, 7, 200), (true, (5, 7, 20)));
+        assert_eq!(apply(6, 8, 201), (true, (6, 8, 100)));
+        assert_eq!(apply(7, 9, 300), (true, (7, 9, 300)), "a second edit");
+        assert_eq!(apply(8, 7, 10), (true, (8, 7, 10)), "the first revision, available earlier than all before");
+        assert_eq!(apply(9, 8, 400), (true, (9, 8, 100)));
     }
 }

@@ -166,7 +166,8 @@ impl State {
         let key = MentionKey::from(&mention);
         let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.listing_of(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
-        let lateness = self.classify_lateness(&mention, &window);
+        let finalization = window.finalization(&self.config);
+        let lateness = self.classify_lateness(&mention, finalization);
         let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
         if let Some(&id) = self.id_by_key.get(&key) {
             if lateness == Lateness::TooLate {
@@ -177,7 +178,11 @@ impl State {
             // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
             // memory, and that must make no difference.
             if self.news.watermark().is_none_or(|watermark| watermark < state.finalization) {
-                return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
+                return if state.apply_revision(offset, revision, finalization) {
+                    self.evaluate(id, rows)
+                } else {
+                    Ok(())
+                };
             }
             self.evict_mention(id);
         }
@@ -185,18 +190,18 @@ impl State {
             self.symbols.entry(symbol.clone()).or_default().mentions.insert(offset);
         }
         let earliest = &mut self.eviction.earliest_finalization;
-        *earliest = revision.window.finalization.min(*earliest);
+        *earliest = finalization.min(*earliest);
         self.id_by_key.insert(key, offset);
-        self.mentions.insert(offset, Box::new(MentionState::new(offset, revision)));
+        self.mentions.insert(offset, Box::new(MentionState::new(offset, revision, finalization)));
         self.evaluate(offset, rows)
     }
 
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
-    fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
+    fn classify_lateness(&self, mention: &Mention, finalization: EventTime) -> Lateness {
         match self.news.watermark() {
             // A withdrawn mention needs no bars, so it counts however late it is.
-            Some(watermark) if window.finalization <= watermark && mention.is_withdrawn() => Lateness::Late,
-            Some(watermark) if window.finalization <= watermark => Lateness::TooLate,
+            Some(watermark) if finalization <= watermark && mention.is_withdrawn() => Lateness::Late,
+            Some(watermark) if finalization <= watermark => Lateness::TooLate,
             Some(watermark) if EventTime::from(mention.published_at) <= watermark => Lateness::Late,
             _ => Lateness::OnTime,
         }
