@@ -58,6 +58,7 @@ pub mod config;
 mod evaluation;
 mod eviction;
 mod grid;
+mod held;
 pub mod inputs;
 mod market;
 mod mention;

@@ -2,6 +2,7 @@
 
 use super::evaluation::{Baselines, EvalContext, Evaluation};
 use super::eviction::EvictionState;
+use super::held::HeldEvaluation;
 use super::inputs::{JoinEvent, PerTopic};
 use super::market::BenchmarkCloses;
 use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
@@ -439,10 +440,10 @@ impl State {
                 evaluation.actions_end,
             )?,
         };
-        if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
+        if state.evaluated.as_ref().is_none_or(|known| known.version != version) {
             rows.push(evaluation.row(&self.run, version, state.current()));
         }
-        state.evaluated = Some((version, evaluation));
+        state.evaluated = Some(HeldEvaluation::new(version, &evaluation, state.evaluated.take()));
         Ok(())
     }
 
@@ -475,7 +476,7 @@ impl State {
             benchmark_closes: self.benchmark_closes.get_mut(of_benchmark).expect("it was inserted above"),
             baselines: self.baselines.get_mut(symbol).expect("it was inserted above"),
         };
-        context.evaluate(window, state.evaluated.as_ref().map(|(_, evaluation)| evaluation), cause)
+        context.evaluate(window, state.evaluated.as_ref(), cause)
     }
 
     pub(super) fn evict_mention(&mut self, id: u64) {
