@@ -206,7 +206,7 @@ impl State {
         if let Some(open) = oldest_open.filter(|_| moved) {
             self.evict_sessions_before(open);
         }
-        self.news.evict_before(self.mentions.keys().next().copied());
+        self.news.evict_before(self.mentions.first());
     }
 
     /// The oldest session of a market that a mention, in memory or still to come, may need. `None` if the market's
@@ -238,9 +238,9 @@ impl State {
             return;
         }
         let finalized = self.mentions.iter().filter(|(_, state)| state.finalization <= finalized);
-        let evicted: Vec<u64> = finalized.map(|(&id, _)| id).collect();
+        let evicted: Vec<u64> = finalized.map(|(id, _)| id).collect();
         evicted.into_iter().for_each(|id| self.evict_mention(id));
-        let left = self.mentions.values().map(|state| state.finalization);
+        let left = self.mentions.iter().map(|(_, state)| state.finalization);
         self.eviction.earliest_finalization = left.min().unwrap_or(EventTime::MAX);
     }
 
@@ -285,7 +285,7 @@ impl State {
     /// The checkpoint for a commit made now, given the next offsets to be read.
     pub(super) fn checkpoint(&self, next: PerTopic<u64>) -> RunCheckpoint {
         RunCheckpoint {
-            news: self.news.rewind(self.mentions.keys().next().copied(), next.sentiment),
+            news: self.news.rewind(self.mentions.first(), next.sentiment),
             tape: self.tape.rewind(self.eviction.first_bar(), next.bars),
             halts: self.halts.rewind_offset(self.eviction.first_halt(), next.halts),
             actions: self.actions.rewind_offset(self.eviction.first_action(), next.actions),

@@ -62,6 +62,7 @@ mod held;
 pub mod inputs;
 mod market;
 mod mention;
+mod mentions;
 mod missing;
 mod outcome;
 mod overnight;

@@ -5,7 +5,8 @@ use super::eviction::EvictionState;
 use super::held::HeldEvaluation;
 use super::inputs::{JoinEvent, PerTopic};
 use super::market::BenchmarkCloses;
-use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
+use super::mention::{Lateness, MentionRevision};
+use super::mentions::Mentions;
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, HeldBar, HeldHalt, Instrument};
 use super::time::EventTime;
@@ -14,7 +15,7 @@ use super::window::{EventWindow, allowed_lateness};
 use super::{JoinConfig, version};
 use crate::JoinerError;
 use foldhash::{HashMap, HashMapExt as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tapewire_core::exchange::{Calendar, Market, Session};
 use tapewire_core::impact::Reason;
@@ -55,9 +56,7 @@ pub struct State {
     /// Market and benchmark of each symbol that had a record. They are kept because finding a market from a symbol's
     /// spelling takes longer than adding a bar.
     listings: HashMap<Symbol, Listing>,
-    /// By the offset of the first record, which serves as the mention's id.
-    pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
-    id_by_key: HashMap<MentionKey, u64>,
+    pub(super) mentions: Mentions,
     /// When each mention is to be evaluated again, by the tape's watermark, and its id.
     timers: BTreeSet<(EventTime, u64)>,
     pub(super) eviction: EvictionState,
@@ -83,8 +82,7 @@ impl State {
             baselines: HashMap::new(),
             benchmark_closes: HashMap::new(),
             listings: HashMap::new(),
-            mentions: BTreeMap::new(),
-            id_by_key: HashMap::new(),
+            mentions: Mentions::default(),
             timers: BTreeSet::new(),
             eviction: EvictionState::default(),
             rebuilding: false,
@@ -164,36 +162,32 @@ impl State {
     }
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let key = MentionKey::from(&mention);
         let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.listing_of(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
         let finalization = window.finalization(&self.config);
         let lateness = self.classify_lateness(&mention, finalization);
-        let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
-        if let Some(&id) = self.id_by_key.get(&key) {
+        if let Some(id) = self.mentions.find(&mention) {
             if lateness == Lateness::TooLate {
                 // The existing row was made from more bars than may be in memory now.
                 return Ok(());
             }
-            let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
+            let state = self.mentions.get_mut(id);
             // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
             // memory, and that must make no difference.
             if self.news.watermark().is_none_or(|watermark| watermark < state.finalization) {
-                return if state.apply_revision(offset, revision, finalization) {
-                    self.evaluate(id, rows)
-                } else {
-                    Ok(())
-                };
+                let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
+                let changed = state.apply_revision(offset, revision, finalization);
+                return if changed { self.evaluate(id, rows) } else { Ok(()) };
             }
             self.evict_mention(id);
         }
-        if let Some(symbol) = &key.symbol {
+        if let Some(symbol) = &mention.symbol {
             self.symbols.entry(symbol.clone()).or_default().mentions.insert(offset);
         }
         let earliest = &mut self.eviction.earliest_finalization;
         *earliest = finalization.min(*earliest);
-        self.id_by_key.insert(key, offset);
-        self.mentions.insert(offset, Box::new(MentionState::new(offset, revision, finalization)));
+        let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
+        self.mentions.insert(offset, revision, finalization);
         self.evaluate(offset, rows)
     }
 
@@ -302,7 +296,7 @@ impl State {
         self.eviction.keep_bars_from(session, offset);
         self.instrument(&bar.symbol).insert_outside(session.index, offset);
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
-        let changed: Vec<u64> = own.filter(|id| self.mentions[id].is_without_bars()).collect();
+        let changed: Vec<u64> = own.filter(|&id| self.mentions.get(id).is_without_bars()).collect();
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
     }
 
@@ -322,11 +316,11 @@ impl State {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
-        let depends = |id: &u64| self.mentions[id].depends_on_bar(start, end, bar.width_s);
+        let depends = |&id: &u64| self.mentions.get(id).depends_on_bar(start, end, bar.width_s);
         let mut changed: BTreeSet<u64> = own.filter(depends).collect();
         if self.config.benchmarks().any(|benchmark| *benchmark == bar.symbol) {
             let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start));
-            changed.extend(others.map(|(&id, _)| id));
+            changed.extend(others.map(|(id, _)| id));
         }
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
     }
@@ -391,7 +385,7 @@ impl State {
         let symbol = action.symbol.clone();
         if self.instrument(&symbol).actions.insert(session.index, offset, action) {
             let changed: Vec<u64> = if self.config.benchmarks().any(|benchmark| *benchmark == symbol) {
-                self.mentions.keys().copied().collect()
+                self.mentions.ids().collect()
             } else {
                 self.symbols[&symbol].mentions.iter().copied().collect()
             };
@@ -409,7 +403,7 @@ impl State {
 
     pub(super) fn evaluate_all(&mut self) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
-        let all: Vec<u64> = self.mentions.keys().copied().collect();
+        let all: Vec<u64> = self.mentions.ids().collect();
         all.into_iter().try_for_each(|id| self.evaluate(id, &mut rows))?;
         Ok(rows)
     }
@@ -424,7 +418,7 @@ impl State {
             return Ok(());
         }
         let evaluation = self.evaluation(id, cause);
-        let state = self.mentions.get_mut(&id).expect("only mentions in memory are evaluated");
+        let state = self.mentions.get_mut(id);
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
         }
@@ -448,7 +442,7 @@ impl State {
     }
 
     fn evaluation(&mut self, id: u64, cause: Cause) -> Evaluation {
-        let state = &self.mentions[&id];
+        let state = self.mentions.get(id);
         let MentionRevision { mention, window, lateness } = state.current();
         let symbol = match &mention.symbol {
             _ if mention.is_withdrawn() => return Evaluation::not_joined(window.phase, Reason::Withdrawn),
@@ -480,14 +474,13 @@ impl State {
     }
 
     pub(super) fn evict_mention(&mut self, id: u64) {
-        let Some(state) = self.mentions.remove(&id) else { return };
+        let Some(state) = self.mentions.remove(id) else { return };
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
         }
-        let key = MentionKey::from(&*state.current().mention);
-        if let Some(symbol) = key.symbol.as_ref().and_then(|symbol| self.symbols.get_mut(symbol)) {
+        let symbol = state.current().mention.symbol.as_ref();
+        if let Some(symbol) = symbol.and_then(|symbol| self.symbols.get_mut(symbol)) {
             symbol.mentions.remove(&id);
         }
-        self.id_by_key.remove(&key);
     }
 }
