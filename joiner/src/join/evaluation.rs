@@ -19,9 +19,9 @@
 
 use super::JoinConfig;
 use super::actions::Holding;
-use super::baseline::Baseline;
+use super::baseline::{Baseline, Baselines};
 use super::held::{HeldEntry, HeldEvaluation};
-use super::market::{BenchmarkCloses, MarketModel, SessionSums, usual_volume};
+use super::market::{BenchmarkCloses, MarketModel, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Nights;
 use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
@@ -30,7 +30,6 @@ use super::tape::{BarRef, Bars, Instrument, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{MissingBars, PerHorizon, Phase, Quality, Reason, Status};
@@ -93,14 +92,6 @@ pub(super) struct Traces {
 pub(super) struct Reached {
     pub horizons: usize,
     pub traces: Traces,
-}
-
-/// What is computed once for one symbol: it depends on sessions whose bars can't be corrected once an entry is visible.
-#[derive(Debug, Default)]
-pub(super) struct Baselines {
-    /// By entry session and bar width in seconds.
-    pub of_entries: BTreeMap<(usize, u32), Baseline>,
-    pub sums: SessionSums,
 }
 
 /// The usual volume at an entry's time of day. Only another entry or another action changes it: bars of the sessions
@@ -452,13 +443,12 @@ impl<'a> EvalContext<'a> {
         let sessions = self.baseline_sessions(entry);
         let has_nights = !self.calendar.market().is_round_the_clock();
         let benchmark_closes = &mut *self.benchmark_closes;
-        let Baselines { of_entries, sums } = &mut *self.baselines;
-        let compute = || Baseline::new(entry, benchmark, benchmark_closes, sums, sessions, has_nights);
-        of_entries.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
+        let compute = |sums: &mut _| Baseline::new(entry, benchmark, benchmark_closes, sums, sessions, has_nights);
+        self.baselines.ensure(entry.session.index, entry.width_s, compute);
     }
 
     pub(super) fn model(&self, entry: &Entry<'_>) -> Option<MarketModel> {
-        self.baselines.of_entries.get(&(entry.session.index, entry.width_s))?.model
+        self.baselines.get(entry.session.index, entry.width_s)?.model
     }
 
     /// Mean volume at the entry's time of day; see [`usual_volume`].
@@ -470,7 +460,7 @@ impl<'a> EvalContext<'a> {
         }
         let (index, start) = (entry.session.index, entry.bar.start);
         let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
-        let baseline = self.baselines.of_entries.get_mut(&(index, entry.width_s));
+        let baseline = self.baselines.get_mut(index, entry.width_s);
         let volume = baseline.and_then(|baseline| {
             let scales = baseline.scales(index, entry.price, generation, held);
             usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of)

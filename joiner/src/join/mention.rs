@@ -71,6 +71,12 @@ impl MentionState {
         &self.current
     }
 
+    /// No revision has its entry in a session before this one. `None` if none can have an entry.
+    pub fn oldest_entry_session(&self) -> Option<usize> {
+        let windows = std::iter::once(&self.current).chain(&self.others).map(|revision| &revision.window);
+        windows.filter_map(|window| Some(window.prices.as_ref()?.sessions[0].index)).min()
+    }
+
     /// Where the tape has to be for the next evaluation.
     pub fn next_timer(&self) -> Option<EventTime> {
         self.evaluated.as_ref()?.next_timer()

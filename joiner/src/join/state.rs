@@ -1,6 +1,7 @@
 //! One run on one partition, event by event.
 
-use super::evaluation::{Baselines, EvalContext, Evaluation};
+use super::baseline::Baselines;
+use super::evaluation::{EvalContext, Evaluation};
 use super::eviction::EvictionState;
 use super::held::HeldEvaluation;
 use super::inputs::{JoinEvent, PerTopic};
