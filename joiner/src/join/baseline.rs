@@ -8,6 +8,49 @@ use super::overnight::{Night, NightKind};
 use super::tape::Bars;
 use std::ops::Range;
 
+/// What is computed once for one symbol: it depends on sessions whose bars can't be corrected once an entry is visible.
+#[derive(Debug, Default)]
+pub(super) struct Baselines {
+    /// By entry session and bar width in seconds, sorted. Each symbol with a mention has such a list, mostly of one to
+    /// three.
+    of_entries: Vec<((usize, u32), Baseline)>,
+    sums: SessionSums,
+}
+
+impl Baselines {
+    fn place(&self, session: usize, width_s: u32) -> Result<usize, usize> {
+        self.of_entries.binary_search_by_key(&(session, width_s), |(key, _)| *key)
+    }
+
+    /// The baseline of the entries of a session, from bars of a width in seconds.
+    pub fn get(&self, session: usize, width_s: u32) -> Option<&Baseline> {
+        self.place(session, width_s).ok().map(|place| &self.of_entries[place].1)
+    }
+
+    /// As [`Self::get`].
+    pub fn get_mut(&mut self, session: usize, width_s: u32) -> Option<&mut Baseline> {
+        self.place(session, width_s).ok().map(|place| &mut self.of_entries[place].1)
+    }
+
+    /// Computes the baseline of the entries of a session, unless it is known.
+    pub fn ensure(&mut self, session: usize, width_s: u32, compute: impl FnOnce(&mut SessionSums) -> Baseline) {
+        let Err(place) = self.place(session, width_s) else { return };
+        let baseline = compute(&mut self.sums);
+        if self.of_entries.is_empty() {
+            self.of_entries.reserve_exact(1);
+        }
+        self.of_entries.insert(place, ((session, width_s), baseline));
+    }
+
+    /// Evicts the baselines of entries in sessions before `oldest_entry`, and what is kept of sessions before `oldest` to
+    /// compute others. `true` if nothing is left.
+    pub fn evict_before(&mut self, oldest_entry: usize, oldest: usize) -> bool {
+        self.of_entries.retain(|((session, _), _)| *session >= oldest_entry);
+        self.sums.evict_before(oldest);
+        self.of_entries.is_empty() && self.sums.is_empty()
+    }
+}
+
 /// The sessions before an entry's session. Their bars can no longer be corrected once an entry is visible, so this is
 /// computed once for all mentions of a symbol in a session, however often each is evaluated.
 #[derive(Debug)]
@@ -48,13 +91,15 @@ impl Baseline {
             let last = (0..bars.len()).rev().filter(visible).find_map(|i| bars.close(i))?;
             Some(PricedSession { session, first: bars.open(first).or(bars.close(first))?, last })
         };
+        let mut priced: Vec<PricedSession> = sessions.clone().rev().filter_map(priced).collect();
+        priced.shrink_to_fit();
         Self {
             model: benchmark.and_then(|benchmark| {
                 let before =
                     benchmark_closes.before(benchmark, sessions.end, entry.width_s, sessions.len(), visibility.as_of);
                 model(entry.bars, before, entry.width_s, visibility.as_of, sums)
             }),
-            sessions: sessions.rev().filter_map(priced).collect(),
+            sessions: priced,
             has_nights,
             scales: None,
         }

@@ -19,8 +19,9 @@
 
 use super::JoinConfig;
 use super::actions::Holding;
-use super::baseline::Baseline;
-use super::market::{BenchmarkCloses, MarketModel, SessionSums, usual_volume};
+use super::baseline::{Baseline, Baselines};
+use super::held::{HeldEntry, HeldEvaluation};
+use super::market::{BenchmarkCloses, MarketModel, usual_volume};
 use super::mention::{Lateness, MentionRevision};
 use super::overnight::Nights;
 use super::placement::{WIDEST_AUCTION_S, auction_end, may_hold_auction};
@@ -29,7 +30,6 @@ use super::tape::{BarRef, Bars, Instrument, Visibility};
 use super::time::{EventTime, Span};
 use super::tracker::WatermarkHistory;
 use super::window::{EventWindow, PriceWindow, SessionBounds, next_minute, stale_after};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_core::exchange::Calendar;
 use tapewire_core::impact::{MissingBars, PerHorizon, Phase, Quality, Reason, Status};
@@ -45,8 +45,8 @@ pub(super) struct Evaluation {
     pub price_before: Option<(f64, EventTime)>,
     /// Number of the session that `price_before` is from.
     pub price_before_session: Option<usize>,
-    /// Price, and the start of the bar it is from.
-    pub entry: Option<(f64, EventTime)>,
+    /// Price, and the bar it is the open of.
+    pub entry: Option<(f64, BarRef)>,
     pub returns: PerHorizon,
     pub abnormal: PerHorizon,
     pub close_is_official: Option<bool>,
@@ -70,8 +70,8 @@ pub(super) struct Evaluation {
     pub halts_end: u64,
     /// One past the greatest offset in `actions` that the row depends on (0: none).
     pub actions_end: u64,
-    /// The usual volume of the entry.
-    pub usual: Option<UsualVolume>,
+    /// The usual volume of the entry, if there is one.
+    pub usual: UsualVolume,
     /// The next tape watermark at which the row can change without a new bar, halt or action.
     pub next_timer: Option<EventTime>,
 }
@@ -90,27 +90,16 @@ pub(super) struct Traces {
 /// The horizons in minutes that the tape had reached: the first `horizons` of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reached {
-    /// The entry that they were measured from: bar width in seconds, bar, and bits of the price.
-    measured_from: Option<(u32, BarRef, u64)>,
-    horizons: usize,
-    traces: Traces,
+    pub horizons: usize,
+    pub traces: Traces,
 }
 
-/// What is computed once for one symbol: it depends on sessions whose bars can't be corrected once an entry is visible.
-#[derive(Debug, Default)]
-pub(super) struct Baselines {
-    /// By entry session and bar width in seconds.
-    pub of_entries: BTreeMap<(usize, u32), Baseline>,
-    pub sums: SessionSums,
-}
-
-/// The usual volume at an entry's time of day.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The usual volume at an entry's time of day. Only another entry or another action changes it: bars of the sessions
+/// before can't be corrected any more.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct UsualVolume {
-    /// What it is the usual volume of: session, width in seconds, start and bits of the price of the entry, and the
-    /// [generation](super::actions::Actions::generation) of the symbol's actions. Bars of the sessions
-    /// before can't be corrected any more.
-    key: (usize, u32, EventTime, u64, u64),
+    /// The [generation](super::actions::Actions::generation) of the symbol's actions.
+    generation: u64,
     volume: Option<f64>,
 }
 
@@ -183,7 +172,7 @@ impl Evaluation {
             traces: Traces::default(),
             reached: Reached::default(),
             complete_until: EventTime::MIN,
-            usual: None,
+            usual: UsualVolume::default(),
             halts_end: 0,
             actions_end: 0,
             next_timer: None,
@@ -206,7 +195,7 @@ impl Evaluation {
             bar_width_s: self.bar_width_s,
             price_before: self.price_before.map(|(price, _)| price),
             price_before_at: self.price_before.map(|(_, at)| at.timestamp()),
-            entry_at: self.entry.map(|(_, at)| at.timestamp()),
+            entry_at: self.entry.map(|(_, bar)| bar.start.timestamp()),
             entry_price: self.entry.map(|(price, _)| price),
             returns: self.returns,
             abnormal: self.abnormal,
@@ -237,16 +226,15 @@ impl<'a> EvalContext<'a> {
     /// Evaluates a mention from what is known now. Two things are taken from the last evaluation: the usual volume, if
     /// what it depends on is unchanged, and after `Cause::Time` the horizons in minutes that the tape had reached,
     /// because bars that became visible since then end later. The result is the same as without the last evaluation.
-    pub fn evaluate(&mut self, window: &EventWindow, last: Option<&Evaluation>, cause: Cause) -> Evaluation {
+    pub fn evaluate(&mut self, window: &EventWindow, last: Option<&HeldEvaluation>, cause: Cause) -> Evaluation {
         let Some(prices) = &window.prices else {
             // Past the end of the calendar there is no minute to enter at.
             return Evaluation::not_joined(window.phase, Reason::OutsideCalendar);
         };
-        let mut out = Evaluation { usual: last.and_then(|last| last.usual), ..Evaluation::pending(window.phase) };
-        let last = last.filter(|_| cause == Cause::Time);
+        let mut out = Evaluation::pending(window.phase);
         self.set_price_before(window, prices, &mut out);
         match self.entry(prices) {
-            Some(entry) => self.measure(prices, &entry, last, &mut out),
+            Some(entry) => self.measure(prices, &entry, last.and_then(HeldEvaluation::entry), cause, &mut out),
             None => self.await_entry(prices, &mut out),
         }
         self.set_halted(window, prices, &mut out);
@@ -283,7 +271,7 @@ impl<'a> EvalContext<'a> {
     }
 
     fn set_price_before(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
-        let (minute, session) = prices.minute_before;
+        let (minute, session) = (prices.minute_before.0, SessionBounds::new(prices.minute_before.1));
         let watermark = self.history.watermark();
         if watermark < minute + Span::MINUTE && minute < window.available && minute < session.close {
             // Bars finer than a minute may still end between the whole minute and the news.
@@ -301,7 +289,7 @@ impl<'a> EvalContext<'a> {
             // The bar with the closing auction may still end between the close and the news.
             out.set_timer(watermark + Span::MINUTE);
         }
-        let visibility = self.visibility(prices.sessions[0].open);
+        let visibility = self.visibility(prices.sessions[0].open.into());
         let widths = self.symbol.iter().flat_map(|symbol| &symbol.bars);
         let found = widths
             .filter_map(|(&width_s, bars)| {
@@ -326,10 +314,11 @@ impl<'a> EvalContext<'a> {
 
     fn entry(&self, prices: &PriceWindow) -> Option<Entry<'a>> {
         let [first, second, third] = prices.sessions;
-        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open)] {
-            let visibility = self.visibility(session.open);
+        for (session, next, from) in [(first, second, prices.first_minute), (second, third, second.open.into())] {
+            let visibility = self.visibility(session.open.into());
             for (&width_s, bars) in &self.symbol?.bars {
                 if let Some((price, volume, bar)) = bars.entry(session.index, from, visibility) {
+                    let [session, next] = [session, next].map(SessionBounds::new);
                     return Some(Entry { session, next, width_s, bars, price, bar, volume, visibility });
                 }
             }
@@ -339,7 +328,7 @@ impl<'a> EvalContext<'a> {
 
     /// Evaluates a mention without an entry: sets the timer for the next try, or the reason why it will never have one.
     fn await_entry(&self, prices: &PriceWindow, out: &mut Evaluation) {
-        let [first, second, _] = prices.sessions;
+        let [first, second, _] = prices.sessions.each_ref().map(SessionBounds::new);
         if !self.is_complete(second.close, out) {
             let sessions = [SessionBounds { open: prices.first_minute, ..first }, second];
             if let Some(minute) = next_minute(self.history.watermark(), &sessions) {
@@ -363,16 +352,24 @@ impl<'a> EvalContext<'a> {
     }
 
     /// Evaluates a mention that has an entry: measures every horizon that the tape has reached.
-    fn measure(&mut self, prices: &PriceWindow, entry: &Entry<'_>, last: Option<&Evaluation>, out: &mut Evaluation) {
+    fn measure(
+        &mut self,
+        prices: &PriceWindow,
+        entry: &Entry<'_>,
+        last: Option<&HeldEntry>,
+        cause: Cause,
+        out: &mut Evaluation,
+    ) {
         self.depend_on(&entry.bar, out);
         out.status = Status::Open;
         out.bar_width_s = Some(entry.width_s);
-        out.entry = Some((entry.price, entry.bar.start));
+        out.entry = Some((entry.price, entry.bar));
         out.covered_until = Some(entry.bar.end);
         let (index, start) = (entry.session.index, entry.bar.start);
         self.ensure_baseline(entry);
         out.model = self.model(entry);
-        out.volume_ratio = self.usual_volume(entry, out).map(|usual| entry.volume / usual);
+        out.usual = self.usual_volume(entry, last);
+        out.volume_ratio = out.usual.volume.map(|usual| entry.volume / usual);
         self.adjust_price_before(entry, out);
         let nights = self.nights_after(entry, out);
 
@@ -382,6 +379,7 @@ impl<'a> EvalContext<'a> {
             // Whether or not an abnormal return is made of it now: a split that becomes known must not end the dependency.
             out.traces.depend_on_record(bar);
         }
+        let last = last.filter(|last| cause == Cause::Time && last.is(entry));
         self.measure_minutes(entry, nights, benchmark_entry, last, out);
         for i in Horizon::MINUTES.len()..Horizon::COUNT {
             self.measure_horizon(i, entry, nights, benchmark_entry, out);
@@ -393,22 +391,18 @@ impl<'a> EvalContext<'a> {
         self.count_missing(prices, entry, out);
     }
 
-    /// Measures the horizons in minutes. Those that the tape had reached at the last evaluation are copied from it.
+    /// Measures the horizons in minutes. Those that the tape had reached at the last evaluation, of the same entry, are
+    /// copied from it.
     fn measure_minutes(
         &self,
         entry: &Entry<'_>,
         nights: Option<Nights>,
         benchmark_entry: Option<(f64, BarRef)>,
-        last: Option<&Evaluation>,
+        last: Option<&HeldEntry>,
         out: &mut Evaluation,
     ) {
-        let measured_from = Some((entry.width_s, entry.bar, entry.price.to_bits()));
-        out.reached.measured_from = measured_from;
-        if let Some(last) = last.filter(|last| last.reached.measured_from == measured_from) {
-            let count = last.reached.horizons;
-            out.reached = last.reached;
-            out.returns[..count].copy_from_slice(&last.returns[..count]);
-            out.abnormal[..count].copy_from_slice(&last.abnormal[..count]);
+        if let Some(last) = last {
+            last.set_reached(out);
         }
         let others = std::mem::replace(&mut out.traces, out.reached.traces);
         for (i, minutes) in Horizon::MINUTES.into_iter().enumerate().skip(out.reached.horizons) {
@@ -449,29 +443,29 @@ impl<'a> EvalContext<'a> {
         let sessions = self.baseline_sessions(entry);
         let has_nights = !self.calendar.market().is_round_the_clock();
         let benchmark_closes = &mut *self.benchmark_closes;
-        let Baselines { of_entries, sums } = &mut *self.baselines;
-        let compute = || Baseline::new(entry, benchmark, benchmark_closes, sums, sessions, has_nights);
-        of_entries.entry((entry.session.index, entry.width_s)).or_insert_with(compute);
+        let compute = |sums: &mut _| Baseline::new(entry, benchmark, benchmark_closes, sums, sessions, has_nights);
+        self.baselines.ensure(entry.session.index, entry.width_s, compute);
     }
 
     pub(super) fn model(&self, entry: &Entry<'_>) -> Option<MarketModel> {
-        self.baselines.of_entries.get(&(entry.session.index, entry.width_s))?.model
+        self.baselines.get(entry.session.index, entry.width_s)?.model
     }
 
     /// Mean volume at the entry's time of day; see [`usual_volume`].
-    fn usual_volume(&mut self, entry: &Entry<'_>, out: &mut Evaluation) -> Option<f64> {
-        let actions = self.symbol.map_or(0, |symbol| symbol.actions.generation());
-        let (index, start) = (entry.session.index, entry.bar.start);
-        let key = (index, entry.width_s, start, entry.price.to_bits(), actions);
-        if let Some(known) = out.usual.filter(|known| known.key == key) {
-            return known.volume;
+    fn usual_volume(&mut self, entry: &Entry<'_>, last: Option<&HeldEntry>) -> UsualVolume {
+        let generation = self.symbol.map_or(0, |symbol| symbol.actions.generation());
+        let known = last.filter(|last| last.has_start_and_price(entry)).map(|last| last.usual);
+        if let Some(known) = known.filter(|usual| usual.generation == generation) {
+            return known;
         }
-        let baseline = self.baselines.of_entries.get_mut(&(index, entry.width_s))?;
+        let (index, start) = (entry.session.index, entry.bar.start);
         let held = |before, after| self.symbol.map_or(Holding::ONE, |symbol| symbol.actions.holding(before, after));
-        let scales = baseline.scales(index, entry.price, actions, held);
-        let volume = usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of);
-        out.usual = Some(UsualVolume { key, volume });
-        volume
+        let baseline = self.baselines.get_mut(index, entry.width_s);
+        let volume = baseline.and_then(|baseline| {
+            let scales = baseline.scales(index, entry.price, generation, held);
+            usual_volume(entry.bars, self.calendar, index, start, scales, entry.visibility.as_of)
+        });
+        UsualVolume { generation, volume }
     }
 
     /// The sessions that the market model and the usual volume are computed from. Where a session begins when the last one
@@ -483,13 +477,13 @@ impl<'a> EvalContext<'a> {
     }
 
     fn set_halted(&self, window: &EventWindow, prices: &PriceWindow, out: &mut Evaluation) {
-        let oldest = prices.oldest.open;
+        let oldest = EventTime::from(prices.oldest.open);
         let until = out.covered_until.unwrap_or(window.available);
         let mut all = self.symbol.into_iter().chain(self.market_halts);
         // The row depends on the halts of its whole window, as on the actions: a late bar can make the entry, and so
         // the end of what the row covers, earlier, and the row's version must not decrease then.
-        out.halts_end =
-            all.clone().map(|instrument| instrument.halts_end(oldest, prices.sessions[2].close)).max().unwrap_or(0);
+        let last_close = EventTime::from(prices.sessions[2].close);
+        out.halts_end = all.clone().map(|instrument| instrument.halts_end(oldest, last_close)).max().unwrap_or(0);
         out.quality.halted = all.any(|instrument| instrument.is_halted(oldest, window.available, until));
     }
 }

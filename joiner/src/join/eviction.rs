@@ -206,7 +206,7 @@ impl State {
         if let Some(open) = oldest_open.filter(|_| moved) {
             self.evict_sessions_before(open);
         }
-        self.news.evict_before(self.mentions.keys().next().copied());
+        self.news.evict_before(self.mentions.first());
     }
 
     /// The oldest session of a market that a mention, in memory or still to come, may need. `None` if the market's
@@ -238,9 +238,9 @@ impl State {
             return;
         }
         let finalized = self.mentions.iter().filter(|(_, state)| state.finalization <= finalized);
-        let evicted: Vec<u64> = finalized.map(|(&id, _)| id).collect();
+        let evicted: Vec<u64> = finalized.map(|(id, _)| id).collect();
         evicted.into_iter().for_each(|id| self.evict_mention(id));
-        let left = self.mentions.values().map(|state| state.finalization);
+        let left = self.mentions.iter().map(|(_, state)| state.finalization);
         self.eviction.earliest_finalization = left.min().unwrap_or(EventTime::MAX);
     }
 
@@ -260,11 +260,14 @@ impl State {
             let is_empty = symbol.bars.is_empty() && symbol.outside.is_empty();
             !(is_empty && symbol.halts.is_empty() && symbol.actions.is_empty() && symbol.mentions.is_empty())
         });
+        let (symbols, mentions) = (&self.symbols, &self.mentions);
         self.baselines.retain(|name, baselines| {
             let oldest = oldest_of(name);
-            baselines.of_entries.retain(|(session, _), _| *session >= oldest);
-            baselines.sums.evict_before(oldest);
-            !baselines.of_entries.is_empty()
+            let ids = symbols.get(name).into_iter().flat_map(|symbol| &symbol.mentions);
+            let in_memory = ids.filter_map(|&id| mentions.get(id).oldest_entry_session()).min();
+            // A mention still to come has its entry at least this number of sessions after the oldest that it needs.
+            let to_come = oldest + usize::from(config.baseline_sessions);
+            !baselines.evict_before(in_memory.map_or(to_come, |session| session.min(to_come)), oldest)
         });
         self.history.evict_before(open);
         self.tape.evict_before(self.eviction.first_bar());
@@ -285,7 +288,7 @@ impl State {
     /// The checkpoint for a commit made now, given the next offsets to be read.
     pub(super) fn checkpoint(&self, next: PerTopic<u64>) -> RunCheckpoint {
         RunCheckpoint {
-            news: self.news.rewind(self.mentions.keys().next().copied(), next.sentiment),
+            news: self.news.rewind(self.mentions.first(), next.sentiment),
             tape: self.tape.rewind(self.eviction.first_bar(), next.bars),
             halts: self.halts.rewind_offset(self.eviction.first_halt(), next.halts),
             actions: self.actions.rewind_offset(self.eviction.first_action(), next.actions),
@@ -297,5 +300,93 @@ impl State {
     pub fn size(&self) -> (usize, usize) {
         let bars = self.symbols.values().flat_map(|symbol| symbol.bars.values()).map(Bars::len).sum();
         (self.mentions.len(), bars)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::JoinEvent;
+    use jiff::SignedDuration;
+    use tapewire_core::Mention;
+    use tapewire_testkit::{bar, mention, symbol};
+
+    /// The sessions from 8 July 2024 on.
+    fn session(number: usize) -> &'static Session {
+        let calendar = Calendar::xnys();
+        &calendar.sessions()[calendar.on(jiff::civil::date(2024, 7, 8)).unwrap().index + number]
+    }
+
+    struct Feed {
+        state: State,
+        offset: u64,
+    }
+
+    impl Feed {
+        fn new() -> Self {
+            Self { state: State::new(Run::live(), Arc::new(JoinConfig::default())), offset: 0 }
+        }
+
+        fn step(&mut self, event: impl FnOnce(u64) -> JoinEvent) {
+            self.offset += 1;
+            self.state.step(event(self.offset)).unwrap();
+        }
+
+        /// An article that is available within a minute of the open of a session.
+        fn mention(&mut self, id: usize, article_revision: u64, of: usize) {
+            let published = mention("AAA", session(of).open + SignedDuration::from_secs(10));
+            let mention = Mention { article_id: id.to_string(), article_revision, ..published };
+            self.step(|offset| JoinEvent::Mention { offset, mention });
+        }
+
+        /// A bar of a session, and the end of the session and of what may still arrive for it.
+        fn session(&mut self, number: usize) {
+            let bar = bar("AAA", session(number).open + SignedDuration::from_mins(1), 100.0);
+            self.step(|offset| JoinEvent::Bar { offset, bar });
+            self.until(session(number).close + SignedDuration::from_mins(15));
+        }
+
+        fn until(&mut self, at: jiff::Timestamp) {
+            let watermark = Watermark::new(0, 1, at);
+            self.step(|offset| JoinEvent::TapeWatermark { offset, watermark });
+            let watermark = Watermark::new(0, 1, at);
+            self.step(|offset| JoinEvent::NewsWatermark { offset, watermark });
+            self.state.evict();
+        }
+
+        /// The sessions for whose entries there is a baseline.
+        fn baselines(&self, sessions: std::ops::Range<usize>) -> Vec<usize> {
+            let known = &self.state.baselines[&symbol("AAA")];
+            sessions.filter(|&number| known.get(session(number).index, 60).is_some()).collect()
+        }
+    }
+
+    #[test]
+    fn baselines_are_kept_for_the_entries_of_rows_that_are_open_or_still_to_come() {
+        let mut feed = Feed::new();
+        for number in 0..30 {
+            feed.mention(number, 1, number);
+            feed.session(number);
+        }
+        assert_eq!(feed.state.size().0, 2);
+        assert_eq!(feed.baselines(0..30), [27, 28, 29]);
+    }
+
+    #[test]
+    fn a_baseline_is_kept_while_a_mention_with_an_older_entry_is_in_memory() {
+        let mut feed = Feed::new();
+        feed.mention(0, 1, 0);
+        feed.session(0);
+        feed.session(1);
+        // An edit, which keeps the mention in memory until the end of session 4, and the first revision again.
+        feed.mention(0, 2, 2);
+        feed.mention(0, 1, 0);
+        feed.session(2);
+        feed.session(3);
+        assert_eq!(feed.state.size().0, 1);
+        assert_eq!(feed.baselines(0..4), [0]);
+        feed.session(4);
+        assert_eq!(feed.state.size().0, 0);
+        assert!(!feed.state.baselines.contains_key(&symbol("AAA")), "nothing is left to be kept");
     }
 }

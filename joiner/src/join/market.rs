@@ -68,12 +68,44 @@ impl RegressionSums {
 /// that they are from. Only sessions are kept that have no late bar, because then they are the same for every entry, and
 /// that can't be corrected any more.
 #[derive(Debug, Default)]
-pub(super) struct SessionSums(BTreeMap<(u32, usize), ((usize, usize), RegressionSums)>);
+pub(super) struct SessionSums(
+    /// Sorted.
+    Vec<KeptSums>,
+);
+
+#[derive(Debug, Clone, Copy)]
+struct KeptSums {
+    /// Width in seconds, and session.
+    key: (u32, usize),
+    /// Numbers of bars of symbol and benchmark.
+    counts: (usize, usize),
+    sums: RegressionSums,
+}
+
+/// Sessions that are added before the first ones are evicted.
+const SPARE_SESSIONS: usize = 4;
 
 impl SessionSums {
     /// Evicts sessions before `oldest`.
     pub fn evict_before(&mut self, oldest: usize) {
-        self.0.retain(|(_, session), _| *session >= oldest);
+        self.0.retain(|kept| kept.key.1 >= oldest);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The sums of a session, if they are from these numbers of bars.
+    fn get(&self, key: (u32, usize), counts: (usize, usize)) -> Option<RegressionSums> {
+        let place = self.0.binary_search_by_key(&key, |kept| kept.key).ok()?;
+        Some(self.0[place]).filter(|kept| kept.counts == counts).map(|kept| kept.sums)
+    }
+
+    fn insert(&mut self, kept: KeptSums) {
+        match self.0.binary_search_by_key(&kept.key, |known| known.key) {
+            Ok(place) => self.0[place] = kept,
+            Err(place) => self.0.insert(place, kept),
+        }
     }
 }
 
@@ -96,16 +128,19 @@ pub(super) fn model(
         let Some(bars) = symbol.in_session(*session) else { continue };
         let (key, counts) = ((width_s, *session), (bars.len(), closes.len()));
         let is_settled = *is_on_time && bars.are_on_time();
-        let of_session = match known.0.get(&key) {
-            Some((of, sums)) if is_settled && *of == counts => *sums,
-            _ => {
+        let of_session = match known.get(key, counts).filter(|_| is_settled) {
+            Some(sums) => sums,
+            None => {
                 own.clear();
                 pairs.clear();
                 bars.closes(as_of, &mut own);
                 pair_returns(&own, closes, &mut pairs);
                 let sums = RegressionSums::of(&pairs);
                 if is_settled {
-                    known.0.insert(key, (counts, sums));
+                    if known.is_empty() {
+                        known.0.reserve_exact(benchmark.len() + SPARE_SESSIONS);
+                    }
+                    known.insert(KeptSums { key, counts, sums });
                 }
                 sums
             }

@@ -11,7 +11,7 @@ impl EvalContext<'_> {
     pub(super) fn count_missing(&self, prices: &PriceWindow, entry: &Entry<'_>, out: &mut Evaluation) {
         let width = entry.width();
         let until = out.covered_until.unwrap_or(entry.bar.end);
-        let first = prices.sessions[0];
+        let first = SessionBounds::new(&prices.sessions[0]);
         let rolled_over = entry.session.index != first.index;
         let from = if rolled_over { entry.session.open } else { prices.first_minute };
         // The entry is in the second session: nothing was traded in the rest of the first.

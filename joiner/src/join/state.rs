@@ -1,10 +1,13 @@
 //! One run on one partition, event by event.
 
-use super::evaluation::{Baselines, EvalContext, Evaluation};
+use super::baseline::Baselines;
+use super::evaluation::{EvalContext, Evaluation};
 use super::eviction::EvictionState;
+use super::held::HeldEvaluation;
 use super::inputs::{JoinEvent, PerTopic};
 use super::market::BenchmarkCloses;
-use super::mention::{Lateness, MentionKey, MentionRevision, MentionState};
+use super::mention::{Lateness, MentionRevision};
+use super::mentions::Mentions;
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, HeldBar, HeldHalt, Instrument};
 use super::time::EventTime;
@@ -13,7 +16,7 @@ use super::window::{EventWindow, allowed_lateness};
 use super::{JoinConfig, version};
 use crate::JoinerError;
 use foldhash::{HashMap, HashMapExt as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tapewire_core::exchange::{Calendar, Market, Session};
 use tapewire_core::impact::Reason;
@@ -54,9 +57,7 @@ pub struct State {
     /// Market and benchmark of each symbol that had a record. They are kept because finding a market from a symbol's
     /// spelling takes longer than adding a bar.
     listings: HashMap<Symbol, Listing>,
-    /// By the offset of the first record, which serves as the mention's id.
-    pub(super) mentions: BTreeMap<u64, Box<MentionState>>,
-    id_by_key: HashMap<MentionKey, u64>,
+    pub(super) mentions: Mentions,
     /// When each mention is to be evaluated again, by the tape's watermark, and its id.
     timers: BTreeSet<(EventTime, u64)>,
     pub(super) eviction: EvictionState,
@@ -82,8 +83,7 @@ impl State {
             baselines: HashMap::new(),
             benchmark_closes: HashMap::new(),
             listings: HashMap::new(),
-            mentions: BTreeMap::new(),
-            id_by_key: HashMap::new(),
+            mentions: Mentions::default(),
             timers: BTreeSet::new(),
             eviction: EvictionState::default(),
             rebuilding: false,
@@ -163,40 +163,41 @@ impl State {
     }
 
     fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let key = MentionKey::from(&mention);
         let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.listing_of(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
-        let lateness = self.classify_lateness(&mention, &window);
-        let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
-        if let Some(&id) = self.id_by_key.get(&key) {
+        let finalization = window.finalization(&self.config);
+        let lateness = self.classify_lateness(&mention, finalization);
+        if let Some(id) = self.mentions.find(&mention) {
             if lateness == Lateness::TooLate {
                 // The existing row was made from more bars than may be in memory now.
                 return Ok(());
             }
-            let state = self.mentions.get_mut(&id).expect("every key leads to a mention in memory");
+            let state = self.mentions.get_mut(id);
             // The news alone decides whether the mention is finalized: the tape decides only whether it is still in
             // memory, and that must make no difference.
             if self.news.watermark().is_none_or(|watermark| watermark < state.finalization) {
-                return if state.apply_revision(offset, revision) { self.evaluate(id, rows) } else { Ok(()) };
+                let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
+                let changed = state.apply_revision(offset, revision, finalization);
+                return if changed { self.evaluate(id, rows) } else { Ok(()) };
             }
             self.evict_mention(id);
         }
-        if let Some(symbol) = &key.symbol {
+        if let Some(symbol) = &mention.symbol {
             self.symbols.entry(symbol.clone()).or_default().mentions.insert(offset);
         }
         let earliest = &mut self.eviction.earliest_finalization;
-        *earliest = revision.window.finalization.min(*earliest);
-        self.id_by_key.insert(key, offset);
-        self.mentions.insert(offset, Box::new(MentionState::new(offset, revision)));
+        *earliest = finalization.min(*earliest);
+        let revision = MentionRevision { mention: Arc::new(mention), window, lateness };
+        self.mentions.insert(offset, revision, finalization);
         self.evaluate(offset, rows)
     }
 
     /// Judged by the news watermark at this offset of the topic, which is the same for every reader.
-    fn classify_lateness(&self, mention: &Mention, window: &EventWindow) -> Lateness {
+    fn classify_lateness(&self, mention: &Mention, finalization: EventTime) -> Lateness {
         match self.news.watermark() {
             // A withdrawn mention needs no bars, so it counts however late it is.
-            Some(watermark) if window.finalization <= watermark && mention.is_withdrawn() => Lateness::Late,
-            Some(watermark) if window.finalization <= watermark => Lateness::TooLate,
+            Some(watermark) if finalization <= watermark && mention.is_withdrawn() => Lateness::Late,
+            Some(watermark) if finalization <= watermark => Lateness::TooLate,
             Some(watermark) if EventTime::from(mention.published_at) <= watermark => Lateness::Late,
             _ => Lateness::OnTime,
         }
@@ -296,7 +297,7 @@ impl State {
         self.eviction.keep_bars_from(session, offset);
         self.instrument(&bar.symbol).insert_outside(session.index, offset);
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
-        let changed: Vec<u64> = own.filter(|id| self.mentions[id].is_without_bars()).collect();
+        let changed: Vec<u64> = own.filter(|&id| self.mentions.get(id).is_without_bars()).collect();
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
     }
 
@@ -316,11 +317,11 @@ impl State {
         rows: &mut Vec<Impact>,
     ) -> Result<(), JoinerError> {
         let own = self.symbols.get(&bar.symbol).into_iter().flat_map(|symbol| &symbol.mentions).copied();
-        let depends = |id: &u64| self.mentions[id].depends_on_bar(start, end, bar.width_s);
+        let depends = |&id: &u64| self.mentions.get(id).depends_on_bar(start, end, bar.width_s);
         let mut changed: BTreeSet<u64> = own.filter(depends).collect();
         if self.config.benchmarks().any(|benchmark| *benchmark == bar.symbol) {
             let others = self.mentions.iter().filter(|(_, mention)| mention.depends_on_benchmark_bar(start));
-            changed.extend(others.map(|(&id, _)| id));
+            changed.extend(others.map(|(id, _)| id));
         }
         changed.into_iter().try_for_each(|id| self.evaluate(id, rows))
     }
@@ -385,7 +386,7 @@ impl State {
         let symbol = action.symbol.clone();
         if self.instrument(&symbol).actions.insert(session.index, offset, action) {
             let changed: Vec<u64> = if self.config.benchmarks().any(|benchmark| *benchmark == symbol) {
-                self.mentions.keys().copied().collect()
+                self.mentions.ids().collect()
             } else {
                 self.symbols[&symbol].mentions.iter().copied().collect()
             };
@@ -403,7 +404,7 @@ impl State {
 
     pub(super) fn evaluate_all(&mut self) -> Result<Vec<Impact>, JoinerError> {
         let mut rows = Vec::new();
-        let all: Vec<u64> = self.mentions.keys().copied().collect();
+        let all: Vec<u64> = self.mentions.ids().collect();
         all.into_iter().try_for_each(|id| self.evaluate(id, &mut rows))?;
         Ok(rows)
     }
@@ -418,7 +419,7 @@ impl State {
             return Ok(());
         }
         let evaluation = self.evaluation(id, cause);
-        let state = self.mentions.get_mut(&id).expect("only mentions in memory are evaluated");
+        let state = self.mentions.get_mut(id);
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
         }
@@ -434,15 +435,15 @@ impl State {
                 evaluation.actions_end,
             )?,
         };
-        if state.evaluated.as_ref().is_none_or(|(known, _)| *known != version) {
+        if state.evaluated.as_ref().is_none_or(|known| known.version != version) {
             rows.push(evaluation.row(&self.run, version, state.current()));
         }
-        state.evaluated = Some((version, evaluation));
+        state.evaluated = Some(HeldEvaluation::new(version, &evaluation, state.evaluated.take()));
         Ok(())
     }
 
     fn evaluation(&mut self, id: u64, cause: Cause) -> Evaluation {
-        let state = &self.mentions[&id];
+        let state = self.mentions.get(id);
         let MentionRevision { mention, window, lateness } = state.current();
         let symbol = match &mention.symbol {
             _ if mention.is_withdrawn() => return Evaluation::not_joined(window.phase, Reason::Withdrawn),
@@ -470,18 +471,17 @@ impl State {
             benchmark_closes: self.benchmark_closes.get_mut(of_benchmark).expect("it was inserted above"),
             baselines: self.baselines.get_mut(symbol).expect("it was inserted above"),
         };
-        context.evaluate(window, state.evaluated.as_ref().map(|(_, evaluation)| evaluation), cause)
+        context.evaluate(window, state.evaluated.as_ref(), cause)
     }
 
     pub(super) fn evict_mention(&mut self, id: u64) {
-        let Some(state) = self.mentions.remove(&id) else { return };
+        let Some(state) = self.mentions.remove(id) else { return };
         if let Some(at) = state.next_timer() {
             self.timers.remove(&(at, id));
         }
-        let key = MentionKey::from(&*state.current().mention);
-        if let Some(symbol) = key.symbol.as_ref().and_then(|symbol| self.symbols.get_mut(symbol)) {
+        let symbol = state.current().mention.symbol.as_ref();
+        if let Some(symbol) = symbol.and_then(|symbol| self.symbols.get_mut(symbol)) {
             symbol.mentions.remove(&id);
         }
-        self.id_by_key.remove(&key);
     }
 }

@@ -50,7 +50,7 @@ impl SessionBounds {
     }
 }
 
-/// From when to when a mention can change.
+/// From when on a mention can have prices, and in which sessions.
 #[derive(Debug, Clone)]
 pub(super) struct EventWindow {
     /// No price at or before this moment may be an outcome.
@@ -58,60 +58,60 @@ pub(super) struct EventWindow {
     pub phase: Phase,
     /// `None` only where the calendar ends.
     pub prices: Option<PriceWindow>,
-    /// Once news and tape have passed this moment, nothing can change the mention's row any more: its last horizon is
-    /// over and corrections of its bars would be late.
-    pub finalization: EventTime,
 }
 
-/// The sessions that a mention's prices are from.
+/// The sessions that a mention's prices are from. Every mention in memory has a window, so it refers to the sessions of
+/// the calendar; [`SessionBounds`] are made of them where they are used.
 #[derive(Debug, Clone)]
 pub(super) struct PriceWindow {
     /// The first tradable minute.
     pub first_minute: EventTime,
     /// The session of the first tradable minute and the two after it. The entry is in the first or, where the symbol
     /// does not trade again that day, in the second; the last horizon is in the session after the entry's.
-    pub sessions: [SessionBounds; 3],
+    pub sessions: &'static [Session; 3],
     /// The last whole minute of trading at or before `available`, and its session.
-    pub minute_before: (EventTime, SessionBounds),
+    pub minute_before: (EventTime, &'static Session),
     /// No price of a session before this one is used.
-    pub oldest: SessionBounds,
+    pub oldest: &'static Session,
 }
 
 impl EventWindow {
-    pub fn new(mention: &Mention, config: &JoinConfig, calendar: &Calendar) -> Self {
+    pub fn new(mention: &Mention, config: &JoinConfig, calendar: &'static Calendar) -> Self {
         let at = mention.available_at();
-        let available = EventTime::from(at);
-        let prices = PriceWindow::new(at, config, calendar);
-        let finalization = prices.as_ref().map_or(available, |p| p.sessions[2].close + allowed_lateness(config));
-        Self { available, phase: calendar.phase(at), prices, finalization }
+        Self { available: at.into(), phase: calendar.phase(at), prices: PriceWindow::new(at, config, calendar) }
+    }
+
+    /// Once news and tape have passed this moment, nothing can change the mention's row any more: its last horizon is
+    /// over and corrections of its bars would be late.
+    pub fn finalization(&self, config: &JoinConfig) -> EventTime {
+        let last_close = self.prices.as_ref().map(|prices| EventTime::from(prices.sessions[2].close));
+        last_close.map_or(self.available, |close| close + allowed_lateness(config))
     }
 }
 
 impl PriceWindow {
-    fn new(at: jiff::Timestamp, config: &JoinConfig, calendar: &Calendar) -> Option<Self> {
+    fn new(at: jiff::Timestamp, config: &JoinConfig, calendar: &'static Calendar) -> Option<Self> {
         let (entry, first_minute) = calendar.first_tradable(at)?;
-        let next = calendar.next(entry)?;
-        let last = calendar.next(next)?;
         let minute_before = match calendar.containing(at) {
-            Some(session) => (floor_minute(at).into(), SessionBounds::new(session)),
+            Some(session) => (floor_minute(at).into(), session),
             None => {
                 let session = calendar.before(at)?;
-                (session.close.into(), SessionBounds::new(session))
+                (session.close.into(), session)
             }
         };
         let back = isize::try_from(config.baseline_sessions).expect("a small number of sessions");
         Some(Self {
             first_minute: first_minute.into(),
-            sessions: [entry, next, last].map(SessionBounds::new),
+            sessions: calendar.sessions().get(entry.index..)?.first_chunk()?,
             minute_before,
-            oldest: SessionBounds::new(calendar.offset(entry, -back)?),
+            oldest: calendar.offset(entry, -back)?,
         })
     }
 
     /// Trading time from `end`, a moment of session number `session`, to the last whole minute before the mention;
     /// `None` if more than one night is between.
     pub fn trading_time_since(&self, session: usize, end: EventTime, calendar: &Calendar) -> Option<Span> {
-        let (minute, bounds) = self.minute_before;
+        let (minute, bounds) = (self.minute_before.0, SessionBounds::new(self.minute_before.1));
         if session == bounds.index {
             // A closing auction's bar ends after the close.
             return Some(bounds.trading(end.min(bounds.close), minute));
