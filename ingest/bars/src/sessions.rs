@@ -66,7 +66,7 @@ impl SessionFold {
     pub fn trade(&mut self, trade: &Trade) -> bool {
         let has_days = self.widths.seconds().contains(&Bar::DAY_S);
         let is_of = |session: &Session| match session.contains(trade.at) {
-            true => session.pause_at(trade.at).is_none(),
+            true => session.lunch_break_end_at(trade.at).is_none(),
             false => has_days && auction(session).is_some_and(|(from, until)| from <= trade.at && trade.at < until),
         };
         let Some(session) = self.calendar.last_opened(trade.at).filter(|session| is_of(session)) else { return false };

@@ -85,7 +85,7 @@ fn grid(market: Market) -> u32 {
     *GRIDS[market as usize].get_or_init(|| {
         let sessions = market.calendar().sessions().iter();
         let bounds = sessions.flat_map(|session| {
-            let (from, until) = session.pause.unwrap_or((session.open, session.close));
+            let (from, until) = session.lunch_break.unwrap_or((session.open, session.close));
             [session.open, session.close, from, until]
         });
         let seconds = bounds.map(|at| at.as_second().rem_euclid(i64::from(Bar::DAY_S)));

@@ -176,7 +176,7 @@ fn plain(market: Market, width_s: u32, trades: &[Trade]) -> BTreeMap<Timestamp, 
         let is_of = |session: &&tapewire_core::exchange::Session| {
             session.open <= trade.at
                 && trade.at < session.close
-                && session.pause.is_none_or(|(from, until)| trade.at < from || until <= trade.at)
+                && session.lunch_break.is_none_or(|(from, until)| trade.at < from || until <= trade.at)
         };
         let Some(session) = market.calendar().sessions().iter().find(is_of) else { continue };
         let mut start = session.open;

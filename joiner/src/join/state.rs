@@ -215,7 +215,8 @@ impl State {
     }
 
     pub(super) fn bar(&mut self, offset: u64, bar: &Bar, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
-        let market = self.listing_of(&bar.symbol).market;
+        let known = self.symbols.get(&bar.symbol).and_then(|instrument| instrument.market);
+        let market = known.unwrap_or_else(|| self.listing_of(&bar.symbol).market);
         let calendar = market.calendar();
         let near = self.last_session.filter(|(of, _)| *of == market).map(|(_, session)| session);
         match place(bar, near, calendar, &self.config) {
@@ -262,6 +263,7 @@ impl State {
         self.eviction.keep_bars_from(of_calendar, offset);
         let settled = watermark + allowed_lateness(&self.config) * -1;
         let add = |instrument: &mut Instrument| {
+            instrument.market = Some(calendar.market());
             let bars = instrument.bars.entry(bar.width_s).or_default();
             bars.settle(settled);
             insert(bars, session, held)

@@ -4,6 +4,7 @@ use super::actions::Actions;
 use super::session::SessionBars;
 use super::time::EventTime;
 use std::collections::{BTreeMap, BTreeSet};
+use tapewire_core::exchange::Market;
 
 /// What the join keeps of a bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -272,6 +273,9 @@ pub(super) struct Instrument {
     pub actions: Actions,
     /// Mentions in memory, by the offset of their first record.
     pub mentions: BTreeSet<u64>,
+    /// The market of its bars, known once there was one. With ten thousand symbols a second table would cost each bar
+    /// another access to memory.
+    pub market: Option<Market>,
 }
 
 impl Instrument {
