@@ -3,6 +3,7 @@
 use crate::Symbol;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use strum::{IntoStaticStr, VariantNames};
 
 /// Class probabilities of a financial-sentiment model; they sum to 1.
@@ -40,9 +41,9 @@ pub struct Sentiment {
     /// Class probabilities as the model gives them, calibrated or not.
     pub probabilities: Probabilities,
     /// Model name as configured (`ProsusAI/finbert`, `tapewire-e5-sentiment`).
-    pub model: String,
+    pub model: Arc<str>,
     /// What was loaded: the hub's revision, or a hash of the weights.
-    pub model_revision: String,
+    pub model_revision: Arc<str>,
     /// Number of overlapping windows the text was read in: 1 where it fits the model's limit.
     #[serde(default = "one_window")]
     pub windows: u16,
@@ -80,6 +81,8 @@ impl Unscored {
 
 /// One (article, company) pair. An article that names no company gives one mention
 /// without a symbol, so that every article is accounted for.
+///
+/// Texts that many mentions have in common can be shared: who keeps mentions in memory keeps each of these texts once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mention {
     /// [`crate::Article::id`].
@@ -94,9 +97,9 @@ pub struct Mention {
     /// Headline as a reader sees it, carried along for the joined row.
     pub title: String,
     /// The article's provider.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The article's publisher.
-    pub publisher: String,
+    pub publisher: Arc<str>,
     /// The article's URL.
     pub url: String,
     /// When the provider says the article was published (UTC).

@@ -1,4 +1,5 @@
-//! What the join costs: bars and updates a second on one core, bytes a bar, and how both grow with the symbols.
+//! What the join costs: bars and updates a second on one core, bytes a bar and a mention, and how they grow with the
+//! symbols.
 //!
 //! ```text
 //! cargo run --release -p tapewire-joiner --example join_scale                        # stream, batch, memory; 4 min
@@ -6,6 +7,8 @@
 //! cargo run --release -p tapewire-joiner --example join_scale -- untidy 250 20 20000    # 3 % late or corrected bars
 //! cargo run --release -p tapewire-joiner --example join_scale -- batch 250 20 50000
 //! cargo run --release -p tapewire-joiner --example join_scale -- memory 10000 20
+//! cargo run --release -p tapewire-joiner --example join_scale -- mentions 1000 200000   # symbols, mentions
+//! cargo run --release -p tapewire-joiner --example join_scale -- soak 80 20000 250      # sessions, mentions a session, symbols
 //! cargo run --release -p tapewire-joiner --example join_scale -- write FOLDER 250 20 50000
 //! ```
 //!
@@ -14,6 +17,10 @@
 //!   checksum of all rows.
 //! - `batch` takes all bars and then all mentions, as `tapewire join` does.
 //! - `memory` takes bars only, as after a restart, and stops at the last session's close.
+//! - `mentions` takes the bars of 21 sessions, then a mention of each symbol in the last of them, and then the others.
+//!   All have an entry, and their last horizons are still to come.
+//! - `soak` is `stream` with resident memory after each session, and the slope over the second half of the sessions. Memory
+//!   grows in the first 23 sessions, because all of them are needed.
 //! - `write` writes the bars and mentions as CSV for the peers in `bench/`, then answers each line `run` with the time
 //!   of a batch.
 //!
@@ -28,7 +35,7 @@ use std::io::BufRead as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tapewire_core::exchange::{Calendar, Session};
-use tapewire_core::{Bar, Impact, Mention, Run, Symbol, Watermark};
+use tapewire_core::{Bar, Impact, Mention, Probabilities, Run, Sentiment, Symbol, Watermark};
 use tapewire_joiner::join::{JoinConfig, JoinEvent, JoinTopic, Partition, PerTopic, batch};
 
 /// SplitMix64: the stream must not depend on the version of a library.
@@ -50,6 +57,8 @@ struct Market {
     symbols: Vec<Symbol>,
     cents: Vec<u64>,
     mentions: usize,
+    /// Whether mentions have a score, and texts as long as those of news. The join takes as long with them.
+    has_texts: bool,
 }
 
 fn seconds(n: i64) -> SignedDuration {
@@ -72,7 +81,11 @@ impl Market {
         let symbols: Vec<Symbol> = (1..symbols).map(name).chain([Symbol::new("SPY").unwrap()]).collect();
         let mut random = Random(20_240_701);
         let cents = symbols.iter().map(|_| 2_000 + random.below(30_000)).collect();
-        Self { random, symbols, cents, mentions: 0 }
+        Self { random, symbols, cents, mentions: 0, has_texts: false }
+    }
+
+    fn with_texts(symbols: usize) -> Self {
+        Self { has_texts: true, ..Self::new(symbols) }
     }
 
     /// The bars of one minute of a session.
@@ -108,7 +121,7 @@ impl Market {
         let second = self.random.below(60 * minutes(session) as u64) as i64;
         let at = session.open + seconds(second);
         let symbol = self.symbols[self.random.below(self.symbols.len() as u64 - 1) as usize].clone();
-        Mention {
+        let mention = Mention {
             article_id: format!("article-{:06}", self.mentions),
             article_revision: 1,
             symbol: Some(symbol),
@@ -123,7 +136,8 @@ impl Market {
             symbol_found: false,
             asked_as: None,
             sentiment: Err(tapewire_core::Unscored::EmptyText),
-        }
+        };
+        if self.has_texts { with_texts(mention, self.mentions) } else { mention }
     }
 
     /// A session's mentions, by time.
@@ -131,6 +145,21 @@ impl Market {
         let mut mentions: Vec<Mention> = (0..count).map(|_| self.mention(session)).collect();
         mentions.sort_by_key(|mention| mention.published_at);
         mentions
+    }
+}
+
+/// The mention with texts as long as those of news, and a score. Each text is a string of its own, as after decoding.
+fn with_texts(mention: Mention, number: usize) -> Mention {
+    let probabilities = Probabilities { positive: 0.7, neutral: 0.2, negative: 0.1 };
+    let (model, model_revision) = ("tapewire-e5-sentiment".into(), "5f0c9a1b2c3d4e5f".repeat(4).into());
+    Mention {
+        article_id: format!("{:016x}", Random(number as u64).below(u64::MAX)),
+        title: format!("Example Corporation raises its outlook after quarter {number:07}, shares rise"),
+        publisher: ["Example Newswire", "The Daily Example", "Examples Today"][number % 3].into(),
+        url: format!("https://wire.example.com/2024/07/08/example-corporation-raises-its-outlook-{number:07}"),
+        asked_as: Some("Example".into()),
+        sentiment: Ok(Sentiment { probabilities, model, model_revision, windows: 1 }),
+        ..mention
     }
 }
 
@@ -238,6 +267,17 @@ impl Stream {
         self.spent += watch.spent();
     }
 
+    /// The bars of sessions, until the close of the last.
+    fn bars(&mut self, market: &mut Market, sessions: &[Session]) {
+        for session in sessions {
+            for minute in 0..minutes(session) {
+                let mut bars = Vec::new();
+                market.minute(session, minute, &mut bars);
+                self.feed(vec![(bars, Vec::new(), session.open + seconds(60 * (minute + 1)))]);
+            }
+        }
+    }
+
     fn session(&mut self, market: &mut Market, session: &Session, mentions: usize) {
         let mut mentions = market.mentions(session, mentions).into_iter().peekable();
         // At least 20 minutes after the close are fed: more than the allowed lateness of the session's last bars.
@@ -289,14 +329,7 @@ fn stream(symbols: usize, days: usize, mentions: usize, is_untidy: bool) {
 fn memory(symbols: usize, days: usize) {
     let (mut market, mut stream) = (Market::new(symbols), Stream::new());
     let before = resident();
-    let sessions = sessions(days);
-    for session in sessions {
-        for minute in 0..minutes(session) {
-            let mut bars = Vec::new();
-            market.minute(session, minute, &mut bars);
-            stream.feed(vec![(bars, Vec::new(), session.open + seconds(60 * (minute + 1)))]);
-        }
-    }
+    stream.bars(&mut market, sessions(days));
     let kept = stream.partition.size().1;
     let bytes = resident() - before;
     let spent = stream.spent.as_secs_f64();
@@ -306,6 +339,59 @@ fn memory(symbols: usize, days: usize) {
         bytes / kept as f64,
         spent,
         stream.bars as f64 / spent / 1e6
+    );
+}
+
+fn of_mentions(symbols: usize, count: usize) {
+    let (mut market, mut stream) = (Market::with_texts(symbols), Stream::new());
+    let sessions = sessions(21);
+    stream.bars(&mut market, sessions);
+    let mut take = |of: Option<Symbol>| {
+        let mention = market.mention(&sessions[20]);
+        let mention = Mention { symbol: of.or_else(|| mention.symbol.clone()), ..mention };
+        stream.step(JoinTopic::Sentiment, |offset| JoinEvent::Mention { offset, mention });
+    };
+    let before = resident();
+    Market::new(symbols).symbols.into_iter().for_each(|symbol| take(Some(symbol)));
+    let of_first = resident() - before;
+    let before = resident();
+    (0..count).for_each(|_| take(None));
+    let of_others = resident() - before;
+    assert_eq!(stream.partition.size().0, symbols + count);
+    let (first, other) = (of_first / symbols as f64, of_others / count as f64);
+    println!(
+        "mentions {symbols:5} symbols {count:7} mentions: {:.0} MB, {other:.0} bytes a mention, {:.0} once for each symbol",
+        (of_first + of_others) / 1e6,
+        first - other
+    );
+}
+
+/// The slope of the line of least squares through values at 0, 1, 2, ...
+fn slope(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let (middle, mean) = ((n - 1.0) / 2.0, values.iter().sum::<f64>() / n);
+    let distances = || (0..values.len()).map(|x| x as f64 - middle);
+    let products: f64 = distances().zip(values).map(|(x, value)| x * (value - mean)).sum();
+    products / distances().map(|x| x * x).sum::<f64>()
+}
+
+fn soak(days: usize, mentions: usize, symbols: usize) {
+    let (mut market, mut stream) = (Market::with_texts(symbols), Stream::new());
+    let mut megabytes = Vec::new();
+    for (number, session) in (1..).zip(sessions(days)) {
+        stream.session(&mut market, session, mentions);
+        megabytes.push(resident() / 1e6);
+        let (mentions, bars) = stream.partition.size();
+        println!(
+            "soak    session {number:3}: {:.1} MB resident; {mentions} mentions and {bars} bars in memory",
+            megabytes[number - 1]
+        );
+    }
+    let second_half = &megabytes[days / 2..];
+    println!(
+        "soak    {symbols} symbols, {mentions} mentions a session: {:+.3} MB a session over the last {} sessions",
+        slope(second_half),
+        second_half.len()
     );
 }
 
@@ -380,6 +466,8 @@ fn main() {
         ["untidy", symbols, days, mentions] => stream(number(symbols), number(days), number(mentions), true),
         ["batch", symbols, days, mentions] => of_batch(number(symbols), number(days), number(mentions)),
         ["memory", symbols, days] => memory(number(symbols), number(days)),
+        ["mentions", symbols, mentions] => of_mentions(number(symbols), number(mentions)),
+        ["soak", days, mentions, symbols] => soak(number(days), number(mentions), number(symbols)),
         ["write", folder, symbols, days, mentions] => write(folder, number(symbols), number(days), number(mentions)),
         [] => {
             for mentions in [5_000, 50_000] {

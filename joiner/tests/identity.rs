@@ -54,10 +54,8 @@ fn the_same_article_id_of_two_providers_gives_two_rows() {
                 }
             }
             let table = process.finish(order);
-            let found: Vec<_> = table
-                .rows()
-                .map(|r| (r.mention.provider.as_str(), r.mention.article_revision, r.entry_price))
-                .collect();
+            let found: Vec<_> =
+                table.rows().map(|r| (&*r.mention.provider, r.mention.article_revision, r.entry_price)).collect();
             assert_eq!(found, [("one", 2, Some(110.0)), ("two", 1, Some(105.0))], "killed after {killed_after}");
         }
     }

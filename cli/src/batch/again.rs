@@ -146,8 +146,8 @@ fn mention(row: &Row, symbol: &Symbol, score: f64) -> Mention {
         article_revision: 0,
         symbol: Some(symbol.clone()),
         title: String::new(),
-        provider: row.provider.clone(),
-        publisher: String::new(),
+        provider: row.provider.as_str().into(),
+        publisher: "".into(),
         url: String::new(),
         published_at: row.available_at,
         received_at: row.available_at,
@@ -155,7 +155,12 @@ fn mention(row: &Row, symbol: &Symbol, score: f64) -> Mention {
         relevance: row.relevance,
         symbol_found: false,
         asked_as: None,
-        sentiment: Ok(Sentiment { probabilities, model, model_revision, windows: 1 }),
+        sentiment: Ok(Sentiment {
+            probabilities,
+            model: model.into(),
+            model_revision: model_revision.into(),
+            windows: 1,
+        }),
     }
 }
 

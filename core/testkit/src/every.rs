@@ -196,8 +196,8 @@ impl Maker {
         let unscored = self.dice.of(&reasons);
         let sentiment = Sentiment {
             probabilities: Probabilities { positive: self.double(), neutral: self.double(), negative: self.double() },
-            model: self.text(),
-            model_revision: self.text(),
+            model: self.text().into(),
+            model_revision: self.text().into(),
             windows: self.dice.of(&[0, 1, 2, u16::MAX]),
         };
         Mention {
@@ -206,8 +206,8 @@ impl Maker {
             symbol: self.optional(Self::symbol),
             symbol_found: self.is_set(),
             title: self.text(),
-            provider: self.text(),
-            publisher: self.text(),
+            provider: self.text().into(),
+            publisher: self.text().into(),
             url: self.text(),
             published_at: self.at(),
             received_at: self.at(),

@@ -48,7 +48,7 @@ pub fn mention(ticker: &str, published_at: Timestamp) -> Mention {
         symbol: Some(symbol(ticker)),
         title: String::new(),
         provider: "test".into(),
-        publisher: String::new(),
+        publisher: "".into(),
         url: String::new(),
         published_at,
         received_at: published_at,

@@ -269,6 +269,7 @@ impl State {
             let to_come = oldest + usize::from(config.baseline_sessions);
             !baselines.evict_before(in_memory.map_or(to_come, |session| session.min(to_come)), oldest)
         });
+        self.texts.evict_unused();
         self.history.evict_before(open);
         self.tape.evict_before(self.eviction.first_bar());
     }

@@ -12,7 +12,7 @@ use tapewire_core::{Mention, Symbol};
 pub(crate) struct MentionKey {
     /// `None` where the article names no company.
     pub symbol: Option<Symbol>,
-    pub provider: String,
+    pub provider: Arc<str>,
     pub article_id: String,
 }
 
@@ -20,7 +20,7 @@ impl From<&Mention> for MentionKey {
     fn from(mention: &Mention) -> Self {
         Self {
             symbol: mention.symbol.clone(),
-            provider: mention.provider.clone(),
+            provider: Arc::clone(&mention.provider),
             article_id: mention.article_id.clone(),
         }
     }

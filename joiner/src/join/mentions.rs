@@ -83,6 +83,7 @@ impl Mentions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::held::HeldEntry;
     use super::super::mention::Lateness;
     use super::super::window::EventWindow;
     use super::*;
@@ -126,4 +127,10 @@ mod tests {
         }
         assert_eq!((mentions.len(), mentions.first()), (1_000, Some(1)));
     }
+
+    // Allocators have a size of 160 bytes, and one of 320; the next ones are 192 and 384. An `Arc` is larger than what is in
+    // it by two counters.
+    const _: () = assert!(size_of::<MentionState>() <= 160);
+    const _: () = assert!(size_of::<HeldEntry>() <= 160);
+    const _: () = assert!(size_of::<[usize; 2]>() + size_of::<Mention>() <= 320);
 }

@@ -72,6 +72,7 @@ mod placement;
 mod session;
 pub mod state;
 mod tape;
+mod texts;
 mod time;
 mod tracker;
 pub mod version;

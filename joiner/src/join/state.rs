@@ -10,6 +10,7 @@ use super::mention::{Lateness, MentionRevision};
 use super::mentions::Mentions;
 use super::placement::{DAY_S, Placed, Placement, place};
 use super::tape::{Bars, HeldBar, HeldHalt, Instrument};
+use super::texts::SharedTexts;
 use super::time::EventTime;
 use super::tracker::{WatermarkHistory, WatermarkTracker};
 use super::window::{EventWindow, allowed_lateness};
@@ -58,6 +59,8 @@ pub struct State {
     /// spelling takes longer than adding a bar.
     listings: HashMap<Symbol, Listing>,
     pub(super) mentions: Mentions,
+    /// What mentions in memory have in common.
+    pub(super) texts: SharedTexts,
     /// When each mention is to be evaluated again, by the tape's watermark, and its id.
     timers: BTreeSet<(EventTime, u64)>,
     pub(super) eviction: EvictionState,
@@ -84,6 +87,7 @@ impl State {
             benchmark_closes: HashMap::new(),
             listings: HashMap::new(),
             mentions: Mentions::default(),
+            texts: SharedTexts::default(),
             timers: BTreeSet::new(),
             eviction: EvictionState::default(),
             rebuilding: false,
@@ -162,11 +166,12 @@ impl State {
         std::mem::take(&mut self.outside_bars)
     }
 
-    fn mention(&mut self, offset: u64, mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
+    fn mention(&mut self, offset: u64, mut mention: Mention, rows: &mut Vec<Impact>) -> Result<(), JoinerError> {
         let market = mention.symbol.as_ref().map_or(Market::NewYork, |symbol| self.listing_of(symbol).market);
         let window = EventWindow::new(&mention, &self.config, market.calendar());
         let finalization = window.finalization(&self.config);
         let lateness = self.classify_lateness(&mention, finalization);
+        self.texts.share(&mut mention);
         if let Some(id) = self.mentions.find(&mention) {
             if lateness == Lateness::TooLate {
                 // The existing row was made from more bars than may be in memory now.

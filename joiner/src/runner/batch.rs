@@ -86,7 +86,7 @@ mod tests {
         for (provider, version) in [("one", 5), ("one", 7), ("one", 6), ("two", 3)] {
             batch.put(Impact { version, ..row(provider) });
         }
-        let kept: Vec<_> = batch.impacts().map(|row| (row.mention.provider.as_str(), row.version)).collect();
+        let kept: Vec<_> = batch.impacts().map(|row| (&*row.mention.provider, row.version)).collect();
         assert_eq!(kept, [("one", 7), ("two", 3)], "two providers may use one article id");
         assert_eq!(batch.rows(), 2);
     }

@@ -281,13 +281,13 @@ async fn the_views_with_more_filters_give_the_numbers_of_the_rows_that_pass() {
     type Passes<'a> = &'a dyn Fn(&Impact) -> bool;
     let choices: [(&str, &str, &str, &str, Passes<'_>); 7] = [
         ("", "", "", "", &|_| true),
-        ("'fifth', 'none'", "", "", "", &|row| row.mention.provider == "fifth"),
+        ("'fifth', 'none'", "", "", "", &|row| &*row.mention.provider == "fifth"),
         ("", "'pre_market'", "", "", &|row| row.phase == Phase::PreMarket),
         ("", "", "'O'", "", &|row| is(row, "O")),
         ("", "", "", "'Johnson & J'", &|row| row.mention.title.contains("&amp;")),
         ("", "", "", "'nvidia', 'NVIDIA'", &|row| is(row, "NVDA")),
         ("'fifth'", "", "'O'", "'&'", &|row| {
-            row.mention.provider == "fifth" && (is(row, "O") || row.mention.title.contains("&amp;"))
+            &*row.mention.provider == "fifth" && (is(row, "O") || row.mention.title.contains("&amp;"))
         }),
     ];
     for (number, (providers, phases, tickers, patterns, passes)) in choices.into_iter().enumerate() {

@@ -56,7 +56,7 @@ fn mentions(seed: u64, count: u64, hours: u64) -> Vec<Mention> {
         let sentiment = Sentiment { probabilities, model: "m".into(), model_revision: "1".into(), windows: 1 };
         Mention {
             article_id: format!("id{:03}", number % 80),
-            provider: ["one", "two", "three", "four"][(number / 80) as usize].to_owned(),
+            provider: ["one", "two", "three", "four"][(number / 80) as usize].into(),
             title: title.join(" "),
             symbol_found: false,
             asked_as: [None, Some("Acme"), Some("Öl Acme Inc")][dice.below(3) as usize].map(str::to_owned),
@@ -114,7 +114,7 @@ async fn stories_in_sql_are_those_in_rust() {
     for (company, own) in by_company(&all) {
         for (mention, telling) in &own {
             let line: Vec<&str> = lines.next().unwrap().split(' ').collect();
-            assert_eq!(line[..3], [company, &mention.provider, &mention.article_id], "{mention:?}");
+            assert_eq!(line[..3], [company, &*mention.provider, &mention.article_id], "{mention:?}");
             let Some(telling) = telling else {
                 assert_eq!(line[3..], ["\\N"; 5], "{mention:?}");
                 empty += 1;
@@ -144,7 +144,7 @@ async fn the_sentiment_index_in_sql_is_that_in_rust() {
         ORDER BY symbol, minute";
     let found = text(&config.client(), query).await;
     let companies = |article: (&str, &str)| {
-        let same = |mention: &&Mention| (mention.provider.as_str(), mention.article_id.as_str()) == article;
+        let same = |mention: &&Mention| (&*mention.provider, mention.article_id.as_str()) == article;
         all.iter().filter(same).count() as f64
     };
     let mut lines = found.lines();

@@ -59,8 +59,8 @@ impl From<&Impact> for Row {
         let unscored = mention.sentiment.as_ref().err().map(|reason| reason.as_str());
         Self {
             symbol: mention.symbol.clone(),
-            provider: mention.provider.clone(),
-            publisher: mention.publisher.clone(),
+            provider: mention.provider.to_string(),
+            publisher: mention.publisher.to_string(),
             article_id: mention.article_id.clone(),
             title: mention.title.clone(),
             asked_as: mention.asked_as.clone(),
@@ -68,7 +68,7 @@ impl From<&Impact> for Row {
             entry_at: row.entry_at.map(whole_microseconds),
             score: probabilities.map(|probabilities| probabilities.score()),
             label: probabilities.map(|probabilities| probabilities.label()),
-            model: sentiment.map(|sentiment| (sentiment.model.clone(), sentiment.model_revision.clone())),
+            model: sentiment.map(|sentiment| (sentiment.model.to_string(), sentiment.model_revision.to_string())),
             bar_width_s: row.bar_width_s,
             relevance: mention.relevance,
             phase: Some(row.phase),

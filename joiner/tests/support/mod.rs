@@ -122,7 +122,7 @@ pub type RowKey = (Run, String, String, String);
 
 pub fn key(row: &Impact) -> RowKey {
     let symbol = row.mention.symbol.as_ref().map(ToString::to_string).unwrap_or_default();
-    (row.run.clone(), symbol, row.mention.article_id.clone(), row.mention.provider.clone())
+    (row.run.clone(), symbol, row.mention.article_id.clone(), row.mention.provider.to_string())
 }
 
 /// The table `impact`: of two rows with one key the one with the higher version counts; of two with the same version,

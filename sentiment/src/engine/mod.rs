@@ -51,6 +51,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 use tapewire_core::{Probabilities, Sentiment};
 use tapewire_models::ModelFiles;
 use tokenizer::{Encoding, TextTokenizer, Window};
@@ -115,8 +116,8 @@ pub struct TextScore {
 
 /// A loaded model and the threads that run it.
 pub struct Engine {
-    name: String,
-    revision: String,
+    name: Arc<str>,
+    revision: Arc<str>,
     classes: Classes,
     tokenizer: TextTokenizer,
     config: ModelConfig,
@@ -166,8 +167,8 @@ impl Engine {
         let engine = model_config.engine();
         tracing::info!(model = files.name, revision, engine, threads = threads.current_num_threads(), "model loaded");
         Ok(Self {
-            name: files.name.clone(),
-            revision,
+            name: files.name.as_str().into(),
+            revision: revision.into(),
             classes,
             tokenizer,
             config: model_config,
@@ -354,8 +355,8 @@ impl Engine {
     pub fn sentiment(&self, scored: TextScore) -> Sentiment {
         Sentiment {
             probabilities: scored.probabilities,
-            model: self.name.clone(),
-            model_revision: self.revision.clone(),
+            model: Arc::clone(&self.name),
+            model_revision: Arc::clone(&self.revision),
             windows: scored.windows,
         }
     }
