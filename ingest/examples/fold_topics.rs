@@ -69,7 +69,7 @@ async fn once(kafka: &KafkaConfig, wanted: usize, members: usize) -> Result<(), 
 /// Answers until the standard input ends.
 async fn resident(kafka: &KafkaConfig, wanted: usize, members: usize) -> Result<(), Box<dyn Error>> {
     // The lateness is the same as the watermark's delay of Spark in `bench/fold/spark.py`.
-    let config = BarsConfig { widths: vec!["1m".into()], lateness: Duration::from_secs(10) };
+    let config = BarsConfig { widths: vec!["1m".into()], lateness: Duration::from_secs(10), ..BarsConfig::default() };
     let topics = Topics::new(kafka);
     topics.ensure().await?;
     let sent = send(kafka, wanted).await?;
