@@ -81,7 +81,8 @@ pub struct Reading {
     /// published_at, updated_at, received_at, publisher, author, url, keywords
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     news_columns: Vec<(String, Option<String>)>,
-    /// Columns of the bars, as --news-columns. What: symbol, start, open, high, low, close, volume, vwap, trades, width
+    /// Columns of the bars, as --news-columns. What: symbol, start, open, high, low, close, volume, vwap, trades, width,
+    /// exchange
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     bar_columns: Vec<(String, Option<String>)>,
     /// Symbol of a bars file that has no column of symbols

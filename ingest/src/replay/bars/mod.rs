@@ -1,5 +1,6 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
+mod columns;
 mod hours;
 mod round_the_clock;
 mod row;

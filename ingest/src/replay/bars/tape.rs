@@ -4,10 +4,10 @@ use super::stamped::{self, BarTime};
 use super::width::{self, DAYS, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, round_the_clock};
 use crate::IngestError;
-use crate::replay::ReplayOptions;
 use crate::replay::prepare::own_symbol;
 use crate::replay::source::{Origin, Rejected};
 use crate::replay::values::thousands;
+use crate::replay::{ReplayOptions, markets};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,7 @@ impl Collector {
 
     /// Decides how wide the bars of each file are, whether their times are starts, and which of several rows of one bar
     /// counts. `said` is the width that the user gives, in seconds. Symbols that are traded at weekends are added to the
-    /// calendars.
+    /// calendars, which are those of the reader.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, starts or of another zone than the file or the
@@ -98,9 +98,10 @@ impl Collector {
         said: Option<u32>,
         options: &ReplayOptions,
         symbols: &[Symbol],
+        calendars: &Calendars,
     ) -> Result<Collected, IngestError> {
         let mut collected =
-            Collected { symbols: symbols.to_vec(), calendars: options.calendars.clone(), ..Collected::default() };
+            Collected { symbols: symbols.to_vec(), calendars: calendars.clone(), ..Collected::default() };
         let readings = self.files.iter().flat_map(|file| &file.readings);
         collected.markets = round_the_clock::find(readings, symbols, &mut collected.calendars);
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
@@ -153,6 +154,8 @@ impl Collector {
             let unfinished = options.now.and_then(|_| file.unfinished(bars));
             collected.widths.extend([Some(described), unfinished].into_iter().flatten());
         }
+        let doubtful = markets::doubtful(&collected.symbols(), &collected.calendars, options.tickers.as_deref());
+        collected.markets.extend(doubtful);
         Ok(collected)
     }
 }
