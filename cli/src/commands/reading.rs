@@ -41,8 +41,9 @@ pub struct Reading {
     /// Width of the bars: 1m, 1h, 1d, or a number of seconds [default: the least distance between starts]
     #[arg(long, value_name = "WIDTH", value_parser = width)]
     bar_width: Option<Duration>,
-    /// What the time of a bar is: its `start`, or its `end`; daily bars stand for their session either way [default: start; a
-    /// file whose bars seem to be stamped with their ends is refused]
+    /// What the time of a bar is: its `start`, or its `end`; a daily bar that is stamped with a midnight is then of the day that
+    /// ends at it, and a date is its own day either way [default: start; a file whose bars seem to be stamped with their ends
+    /// is refused]
     #[arg(long, value_name = "start|end")]
     bar_time: Option<BarTime>,
     /// What the prices of the bars are multiplied by: 1e-9 where they are counted in billionths of a dollar [default: 1; a file

@@ -244,14 +244,15 @@ impl<'o> Reader<'o> {
                 moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
             }
             None if !has_midnight => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
-            _ => Ok(self.of_midnight(day)),
+            _ => Ok(self.of_midnight(day, has_midnight)),
         }
     }
 
-    fn of_midnight(&self, day: Date) -> Stamp {
+    fn of_midnight(&self, day: Date, is_written: bool) -> Stamp {
         let zone = self.clock.zone.as_ref();
         let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
-        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, DayKind::Written)) }
+        let kind = if is_written { DayKind::Midnight } else { DayKind::Written };
+        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, kind)) }
     }
 
     fn prices(&self, row: &Row, left_out: &mut Vec<String>) -> Result<Prices, String> {

@@ -31,6 +31,8 @@ struct FileReadings {
     readings: Vec<Reading>,
     /// The bytes of rows that may be rejected later, by the number of the row.
     doubtful: HashMap<u64, Vec<u8>>,
+    /// How many daily bars are of the day before their stamp.
+    moved_days: usize,
 }
 
 /// The bars of all files.
@@ -75,7 +77,8 @@ impl Collector {
     pub fn add(&mut self, origin: &Origin, reading: Reading, raw: &[u8]) {
         if self.files.last().is_none_or(|last| last.file != origin.file) {
             let (file, numbers_lines) = (origin.file.clone(), origin.numbers_lines);
-            self.files.push(FileReadings { file, numbers_lines, readings: Vec::new(), doubtful: HashMap::new() });
+            let (readings, doubtful) = (Vec::new(), HashMap::new());
+            self.files.push(FileReadings { file, numbers_lines, readings, doubtful, moved_days: 0 });
         }
         if let Some(last) = self.files.last_mut() {
             let Stamp { at, day } = reading.stamp;
@@ -121,6 +124,8 @@ impl Collector {
                 Some(BarTime::End) => {
                     stamped::check_ends(&file.readings, &width, symbols, &collected.calendars).map_err(wrong)?;
                     stamped::to_starts(&mut file.readings, &width);
+                    let moved = stamped::to_days(&mut file.readings, &width, symbols, &collected.calendars);
+                    file.moved_days = moved.map_err(wrong)?;
                 }
             }
             file_widths.push(width);
@@ -203,8 +208,13 @@ impl FileReadings {
             (Width::Of(_), false) => "by the least distance between starts",
             (Width::Daily, false) => "by their starts, which are days",
         };
-        let is_moved = time == Some(BarTime::End) && *width != Width::Daily;
-        let moved = if is_moved { "; each starts its width before its time, as --bar-time says" } else { "" };
+        let moved = match (time, self.moved_days) {
+            (Some(BarTime::End), 1..) => "; a midnight is the end of a daily bar, as --bar-time says",
+            (Some(BarTime::End), 0) if *width != Width::Daily => {
+                "; each starts its width before its time, as --bar-time says"
+            }
+            _ => "",
+        };
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let symbols = match named {
             Some(symbol) if symbols.len() == 1 => symbol.to_string(),
@@ -440,7 +450,7 @@ fn of_day(day: Date, market: Market) -> Result<(i64, i64), String> {
 fn describe(reading: &Reading, symbol: &Symbol) -> String {
     let Prices { open, high, low, close, volume, .. } = reading.prices;
     let start = match (reading.stamp.at.and_then(|at| Timestamp::from_microsecond(at).ok()), reading.stamp.day) {
-        (None, Some((day, DayKind::Written))) => day.to_string(),
+        (None, Some((day, DayKind::Written | DayKind::Midnight))) => day.to_string(),
         (at, _) => at.map(|at| at.to_string()).unwrap_or_default(),
     };
     format!("{symbol},{start},{open},{high},{low},{close},{volume}")
