@@ -17,6 +17,7 @@ mod pairs;
 mod round_the_clock;
 mod rules;
 mod table;
+mod venue;
 
 pub use calendars::{Calendars, InvalidRule};
 pub use entry::floor_minute;
@@ -25,6 +26,7 @@ use jiff::{Timestamp, tz::TimeZone};
 pub use market::{Market, NotAMarket};
 pub use pairs::is_pair;
 use std::sync::OnceLock;
+pub use venue::{Venue, venue};
 
 /// One trading day's regular session.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //!    for a right, `w` for shares when issued (`BCpCw`).
 //! 2. Anything else is put into capitals: `aapl` and `Aapl` are `AAPL`, and `bcpc` is `BCPC`.
 //! 3. Other spellings of preferred shares, rights, warrants and units are read where they can mean nothing else:
-//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
+//!    `BC-PC`, `BC-P-C`, `BC/PC`, `BC.PRC`, `BC.PR.C`, `BC PRC` and `BC^C` are `BCpC`. `MC.PA` is not read as a preferred share,
 //!    because it is a share in Paris.
 //! 4. A share class after a hyphen or a slash gets a dot: `BRK-B` and `BRK/B` are `BRK.B`. `BAC-L` and `RY-T` keep the
 //!    hyphen, because `.L` is the ending of London and `.T` that of Tokyo.
@@ -202,7 +202,7 @@ fn of_another_spelling(capitals: &str) -> Option<String> {
         "-RI" => return Some(format!("{root}r")),
         _ => {}
     }
-    let markers = ["-P-", "-PR-", "-PR", "-P", "/PR", "/P", ".PR", " PR ", " PR", "^"];
+    let markers = ["-P-", "-PR-", "-PR", "-P", "/PR", "/P", ".PR.", ".PR", " PR ", " PR", "^"];
     let is_series = |series: &&str| series.len() == 1 && is_capitals(series);
     let series = markers.iter().find_map(|marker| suffix.strip_prefix(marker).filter(is_series))?;
     Some(format!("{root}p{series}"))
@@ -296,6 +296,9 @@ mod tests {
             ("BC/PRC", "BCpC"),
             ("BC.PRC", "BCpC"),
             ("BC PRC", "BCpC"),
+            ("BC.PR.C", "BCpC"),
+            ("BAC.PR.L", "BACpL"),
+            ("bac.pr.t", "BACpT"),
             ("BC PR C", "BCpC"),
             ("BC^C", "BCpC"),
             ("BC-PR", "BCpR"),

@@ -289,7 +289,8 @@ fn unwrapped(text: &str) -> &str {
     inner.map_or(text, str::trim)
 }
 
-fn is_us(exchange: &str) -> bool {
+/// Whether a name is that of an exchange or a market of the United States.
+pub(crate) fn is_us(exchange: &str) -> bool {
     is_any(&US_EXCHANGES, exchange.trim())
 }
 

@@ -182,25 +182,6 @@ pub fn of_file(path: &Path) -> anyhow::Result<Stored> {
     Ok(Stored { rows, facts })
 }
 
-/// Columns that a file of joined rows needs, beside one of returns.
-const NEEDED: [&str; 5] = ["article_id", "symbol", "available_at", "entry_at", "score"];
-
-/// Columns that are read where there are some.
-const OPTIONAL: [&str; 12] = [
-    "provider",
-    "publisher",
-    "title",
-    "asked_as",
-    "label",
-    "model",
-    "model_revision",
-    "bar_width_s",
-    "relevance",
-    "phase",
-    "reason",
-    "unscored",
-];
-
 /// Columns that are named as returns are, but by no horizon of table `impact`, in the order of the file.
 #[derive(Default)]
 struct OtherReturns(Vec<String>);

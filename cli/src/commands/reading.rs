@@ -41,8 +41,9 @@ pub struct Reading {
     /// Width of the bars: 1m, 1h, 1d, or a number of seconds [default: the least distance between starts]
     #[arg(long, value_name = "WIDTH", value_parser = width)]
     bar_width: Option<Duration>,
-    /// What the time of a bar is: its `start`, or its `end`; daily bars stand for their session either way [default: start; a
-    /// file whose bars seem to be stamped with their ends is refused]
+    /// What the time of a bar is: its `start`, or its `end`; a daily bar that is stamped with a midnight is then of the day that
+    /// ends at it, and a date is its own day either way [default: start; a file whose bars seem to be stamped with their ends
+    /// is refused]
     #[arg(long, value_name = "start|end")]
     bar_time: Option<BarTime>,
     /// What the prices of the bars are multiplied by: 1e-9 where they are counted in billionths of a dollar [default: 1; a file
@@ -81,7 +82,8 @@ pub struct Reading {
     /// published_at, updated_at, received_at, publisher, author, url, keywords
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     news_columns: Vec<(String, Option<String>)>,
-    /// Columns of the bars, as --news-columns. What: symbol, start, open, high, low, close, volume, vwap, trades, width
+    /// Columns of the bars, as --news-columns. What: symbol, start, open, high, low, close, volume, vwap, trades, width,
+    /// exchange
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     bar_columns: Vec<(String, Option<String>)>,
     /// Symbol of a bars file that has no column of symbols

@@ -7,10 +7,11 @@
 //! | `VOD:LSE`, `VOD:LN`, `SAP:GER`, `7203:JP` | the Financial Times, Bloomberg's pages |
 //! | `VOD LN Equity`, `BP/ LN`, `7203 JP` | Bloomberg |
 //! | `VOD.XLON`, `SAP.XETRA`, `VOD.LSE` | codes of exchanges (ISO 10383), EODHD |
+//! | `VOD.UK`, `7203.JP` | Stooq |
 //! | `VOD-GB`, `0700-HK` | FactSet |
 //! | `RCIb.TO`, `00700.HK`, `HK.00700` | Reuters, Futu |
 
-use super::Market;
+use super::{Market, is_pair};
 
 /// An exchange, and how tickers name it.
 struct Exchange {
@@ -32,7 +33,7 @@ const EXCHANGES: [Exchange; 6] = [
         market: Market::London,
         ending: ".L",
         city: "London",
-        codes: &["LON", "LSE", "XLON"],
+        codes: &["LON", "LSE", "XLON", "UK"],
         bloomberg: &["LN"],
         country: "GB",
     },
@@ -56,7 +57,7 @@ const EXCHANGES: [Exchange; 6] = [
         market: Market::Tokyo,
         ending: ".T",
         city: "Tokyo",
-        codes: &["TYO", "XTKS"],
+        codes: &["TYO", "XTKS", "JP"],
         bloomberg: &["JP", "JT"],
         country: "JP",
     },
@@ -78,14 +79,23 @@ const EXCHANGES: [Exchange; 6] = [
     },
 ];
 
-/// Endings of exchanges whose calendars are not known. Endings of one letter, and `.PR`, are left out because in the
-/// United States they are share classes.
+/// What the tickers of the United States end in after a point, besides a class of one letter: warrants, shares when issued or
+/// distributed, rights, units and preferred shares. Every other ending of two letters or more is that of an exchange.
+const PARTS: &[&str] = &["WS", "WT", "WI", "WD", "RT", "RI", "UN", "PR"];
+
+/// Endings of one letter of exchanges whose calendars are not known: Frankfurt's floor and TSX Venture. No share in the
+/// United States is of class F, and one is of class V, [`OF_CLASS_V`].
+const ONE_LETTER: [&str; 2] = [".F", ".V"];
+const OF_CLASS_V: &str = "MKC.V";
+
+/// Parts of tickers of the United States that are endings elsewhere.
+const ALSO_ABROAD: [(&str, &str); 2] = [(".PR", "Prague"), (".UN", "Toronto")];
+
+/// Countries by which FactSet names exchanges whose calendars are not known.
 #[rustfmt::skip]
-const NO_CALENDAR: &[&str] = &[
-    ".SW", ".VX", ".AS", ".BR", ".LS", ".MI", ".MC", ".IR", ".ST", ".HE", ".CO", ".OL", ".IC", ".VI", ".WA", ".BD", ".AT",
-    ".IS", ".TA", ".ME", ".JO", ".SA", ".BA", ".MX", ".SN", ".AX", ".NZ", ".SS", ".SZ", ".SH", ".TW", ".TWO", ".KS",
-    ".KQ", ".NS", ".BO", ".SI", ".KL", ".BK", ".JK", ".VN", ".SG", ".MU", ".DU", ".HM", ".HA", ".BE", ".NE", ".QA", ".SR",
-    "-CH", "-NL", "-IT", "-ES", "-SE", "-DK", "-NO", "-FI", "-AU", "-CN", "-KR", "-IN",
+const COUNTRIES: &[&str] = &[
+    "-CH", "-NL", "-IT", "-ES", "-SE", "-DK", "-NO", "-FI", "-AU", "-CN", "-KR", "-IN", "-AT", "-BE", "-IE", "-GR", "-TR",
+    "-ZA", "-BR", "-MX", "-NZ", "-SG", "-TW", "-TH", "-MY", "-VN", "-HU", "-IL",
 ];
 
 /// Codes before a colon that are not of the exchanges above: exchanges whose calendars are not known, and the prefixes
@@ -131,6 +141,9 @@ pub fn normal(text: &str) -> Option<String> {
         None => {
             let at = text.rfind('.').filter(|&at| at > 0)?;
             let (before, ending) = text.split_at(at);
+            if is_preferred(before, &ending[1..]) {
+                return None;
+            }
             exchange(|exchange| exchange.ending.eq_ignore_ascii_case(ending))?.spell(before)
         }
     };
@@ -154,9 +167,47 @@ pub fn city_of_class(class: &str) -> Option<&'static str> {
 }
 
 /// The ending of a ticker, if it is that of an exchange whose calendar is not known: `.SW` of `NESN.SW`.
-pub fn without_calendar(ticker: &str) -> Option<&'static str> {
-    let is_ending = |ending: &&str| ticker.len() > ending.len() && ticker.ends_with(ending);
-    NO_CALENDAR.iter().copied().find(is_ending)
+///
+/// ```
+/// # use tapewire_core::exchange::abroad::without_calendar;
+/// let endings = ["NESN.SW", "ABC.V", "MKC.V", "BRK.B", "ACHR.WS", "VOD.L"].map(without_calendar);
+/// assert_eq!(endings, [Some(".SW"), Some(".V"), None, None, None, None]);
+/// ```
+pub fn without_calendar(ticker: &str) -> Option<&str> {
+    let listed =
+        COUNTRIES.iter().chain(&ONE_LETTER).find(|ending| ticker.len() > ending.len() && ticker.ends_with(*ending));
+    match listed {
+        Some(_) if ticker == OF_CLASS_V => None,
+        Some(ending) => Some(&ticker[ticker.len() - ending.len()..]),
+        None => unknown_ending(ticker),
+    }
+}
+
+/// An ending that is of no exchange whose calendar is known, and no part of a ticker of the United States.
+fn unknown_ending(ticker: &str) -> Option<&str> {
+    let at = ticker.rfind('.').filter(|&at| at > 0 && !ticker.contains(':') && !ticker.starts_with('^'))?;
+    let ending = &ticker[at + 1..];
+    let is_code = ending.len() > 1 && ending.bytes().all(|c| c.is_ascii_uppercase());
+    let is_preferred = ending.len() == 3 && ending.starts_with("PR");
+    let is_known = PARTS.contains(&ending) || exchange(|exchange| exchange.ending[1..] == *ending).is_some();
+    (is_code && !is_preferred && !is_known && !is_pair(ticker)).then(|| &ticker[at..])
+}
+
+/// The city of which a ticker may be, too, that is taken for one of the United States: Prague for `CEZ.PR`.
+pub fn also_of(ticker: &str) -> Option<&'static str> {
+    let is_ending = |(ending, _): &&(&str, &str)| ticker.len() > ending.len() && ticker.ends_with(ending);
+    ALSO_ABROAD.iter().find(is_ending).map(|(_, city)| *city)
+}
+
+/// The normal spelling of a ticker of this market, as the exchange writes it; `None` for a market whose tickers have no
+/// ending.
+pub fn spelled_in(market: Market, ticker: &str) -> Option<Read> {
+    exchange(|exchange| exchange.market == market).map(|found| found.spell(ticker))
+}
+
+/// Whether a name before a colon is the code of an exchange whose calendar is not known.
+pub(super) fn is_other_code(code: &str) -> bool {
+    code.len() > 1 && OTHERS.iter().any(|other| other.eq_ignore_ascii_case(code))
 }
 
 /// The ticker without the ending of its exchange: `VOD` of `VOD.L`, `NESN` of `NESN.SW`.
@@ -212,7 +263,7 @@ fn with_colon(text: &str) -> Option<Read> {
 fn with_ending(word: &str) -> Option<Read> {
     let at = word.rfind(['.', '-']).filter(|&at| at > 0)?;
     let (before, after) = (&word[..at], word[at + 1..].to_ascii_uppercase());
-    if !is_written_as_ticker(before) {
+    if !is_written_as_ticker(before) || is_preferred(before, &after) {
         return None;
     }
     if word[at..].starts_with('-') {
@@ -232,6 +283,12 @@ fn with_ending(word: &str) -> Option<Read> {
             || exchange.ending[1..] == after
     };
     exchange(is_code).map(|found| found.spell(before))
+}
+
+/// Whether a ticker is that of a preferred share in the United States, whose series may be an ending elsewhere: `BAC.PR.L`.
+fn is_preferred(before: &str, series: &str) -> bool {
+    let marker = before.len().checked_sub(3).and_then(|at| before.get(at..)).filter(|_| before.len() > 3);
+    series.len() == 1 && marker.is_some_and(|marker| marker.eq_ignore_ascii_case(".PR"))
 }
 
 fn tokyo_or_toronto(ticker: &str) -> String {
@@ -290,91 +347,4 @@ fn of_reuters(ticker: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Symbol;
-
-    #[test]
-    fn each_exchange_has_one_spelling_whoever_wrote_it() {
-        let table: [(&str, &[&str]); 12] = [
-            ("VOD.L", &["LON:VOD", "lse:vod", "XLON: VOD", "VOD:LN", "VOD:LSE", "VOD LN Equity", "VOD LN", "VOD.XLON"]),
-            ("VOD.L", &["VOD.LSE", "VOD-GB", "VOD.LN", "vod.l", "VOD.L", "$VOD:LN"]),
-            ("BP.L", &["BP/ LN Equity", "LSE:BP.", "BP LN", "Bp.L", "BP-GB"]),
-            ("BT-A.L", &["LON:BT.A", "BT/A LN Equity", "BTa.L", "BT-A.L", "BT.A.L"]),
-            ("SAP.DE", &["XETR:SAP", "ETR:SAP", "SAP:GER", "SAP GY Equity", "SAP GR Equity", "SAP.XETRA", "SAP-DE"]),
-            ("MC.PA", &["EPA:MC", "MC FP Equity", "MC:PAR", "MC:FP", "MC.XPAR", "MC-FR"]),
-            ("7203.T", &["TYO:7203", "7203 JP", "7203 JT Equity", "7203:JP", "7203.XTKS", "7203-JP"]),
-            ("130A.T", &["TYO:130A", "130A JP Equity"]),
-            ("0700.HK", &["HKEX:700", "HKG:0700", "700 HK", "700.HK", "00700.HK", "HK.00700", "0700-HK", "700:HK"]),
-            ("80700.HK", &["HKEX:80700", "80700.HK"]),
-            ("RY.TO", &["TSX:RY", "RY CN Equity", "RY CT Equity", "RY:CN", "RY:TOR", "RY-CA", "XTSE:RY"]),
-            ("RCI-B.TO", &["TSX:RCI.B", "RCI/B CN Equity", "RCIb.TO", "RCI.B.TO", "RCI-B.TO"]),
-        ];
-        for (expected, texts) in table {
-            for text in texts {
-                let found = read(text).unwrap_or_else(|| panic!("{text} names no exchange"));
-                assert_eq!(found.as_deref(), Ok(expected), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn ambiguous_tickers_are_refused_and_those_of_other_exchanges_are_left_alone() {
-        for (text, part) in [
-            ("TSE:7203", "Tokyo or of Toronto; write 7203.T or 7203.TO"),
-            ("RY:TSE", "Tokyo or of Toronto"),
-            ("7203.TSE", "Tokyo or of Toronto"),
-            ("ETE:GR", "Greece"),
-            ("TYO:SONY", "not a ticker of Tokyo"),
-            ("HKG:AAPL", "not a ticker of Hong Kong"),
-            ("AAPL HK", "not a ticker of Hong Kong"),
-            ("LON:?!", "not a ticker of London"),
-            ("HKEX:0", "not a ticker of Hong Kong"),
-        ] {
-            let reason = read(text).unwrap_or_else(|| panic!("{text} names no exchange")).unwrap_err();
-            assert!(reason.contains(part), "{text}: {reason}");
-        }
-        let others =
-            ["AAPL", "BRK.B", "BRK-B", "ASX:LSE", "ASX:BHP", "600519:CN", "MARKET:XLON", "X:BTCUSD", "BTC-USD"];
-        let more =
-            ["NESN.SW", "NESN SW Equity", "BC-PC", "AAPL US", "Vodafone", "Yum! Brands", "A.O. Smith", "", ".L", ":"];
-        for text in others.into_iter().chain(more) {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_class_of_one_letter_may_be_the_ending_of_an_exchange() {
-        let found = ["L", "T", "B", "DE", "PA", ""].map(city_of_class);
-        assert_eq!(found, [Some("London"), Some("Tokyo"), None, None, None, None]);
-    }
-
-    #[test]
-    fn the_ending_of_an_exchange_is_not_part_of_its_own_ticker() {
-        let found = ["VOD.L", "BT-A.L", "NESN.SW", "AAPL", "BRK.B", ".L"].map(without_ending);
-        assert_eq!(found, ["VOD", "BT-A", "NESN", "AAPL", "BRK.B", ".L"]);
-    }
-
-    #[test]
-    fn a_symbol_has_the_normal_spelling_and_its_market() {
-        let calendars = crate::exchange::Calendars::default();
-        for (text, expected, market) in [
-            ("LON:VOD", "VOD.L", Market::London),
-            ("XETR:SAP", "SAP.DE", Market::Xetra),
-            ("EPA:MC", "MC.PA", Market::Paris),
-            ("TYO:7203", "7203.T", Market::Tokyo),
-            ("HKEX:700", "0700.HK", Market::HongKong),
-            ("700.HK", "0700.HK", Market::HongKong),
-            ("TSX:RCI.B", "RCI-B.TO", Market::Toronto),
-            ("RCIb.TO", "RCI-B.TO", Market::Toronto),
-            ("RCI.B.TO", "RCI-B.TO", Market::Toronto),
-            ("XYZ.T", "XYZ.T", Market::NewYork),
-            ("TSE:7203", "TSE:7203", Market::NewYork),
-            ("MARKET:XLON", "MARKET:XLON", Market::London),
-        ] {
-            let symbol = Symbol::new(text).unwrap();
-            assert_eq!((symbol.as_str(), calendars.of(&symbol)), (expected, market), "{text}");
-            assert_eq!(Symbol::new(symbol.as_str()), Ok(symbol.clone()), "{text}");
-        }
-    }
-}
+mod tests;

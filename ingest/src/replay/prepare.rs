@@ -139,7 +139,7 @@ fn read_bars<Report: FnMut(ReplayProgress) -> Result<(), IngestError>>(
         Ok(if count > 0 { Ok(()) } else { Err(first.unwrap_or_else(|| "it has no bars".into())) })
     })?;
     rejected.append(&mut rejected_parts);
-    let mut collected = collector.finish(given_width(options)?, options, reader.symbols())?;
+    let mut collected = collector.finish(given_width(options)?, options, reader.symbols(), reader.calendars())?;
     collected.widths.extend(reader.notes());
     rejected.append(&mut collected.rejected);
     Ok(collected)

@@ -1,5 +1,6 @@
 //! Bars: each row becomes a reading, the readings of a file show how wide its bars are, and then become bars.
 
+mod columns;
 mod hours;
 mod round_the_clock;
 mod row;
@@ -70,8 +71,10 @@ struct Stamp {
 /// Why a stamp may stand for a day. All daily bars of a file are stamped in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DayKind {
-    /// It is a date, or midnight of a date without a zone.
+    /// It is a date.
     Written,
+    /// It is midnight of a date without a zone, as spreadsheets write a date.
+    Midnight,
     /// It is midnight in UTC.
     Utc,
     /// It is midnight of the exchange.

@@ -1,10 +1,11 @@
 //! Makes a reading of a row of any provider's bars.
 
+use super::columns::INDEX;
 use super::{DAY_S, DayKind, Prices, Reading, Stamp};
 use crate::replay::ReplayOptions;
-use crate::replay::markets::has_market;
+use crate::replay::markets::{Listed, has_market, listed};
 use crate::replay::moments;
-use crate::replay::names::{Field, Index, Names, Role};
+use crate::replay::names::{Field, Names};
 use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Written, in_zone, written};
@@ -14,50 +15,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::LazyLock;
 use tapewire_core::Symbol;
-use tapewire_core::exchange::{Calendar, Market};
+use tapewire_core::exchange::{Calendar, Calendars, Market};
 use tapewire_formats::{Row, Value};
-
-/// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
-/// pandas give them. Columns of adjusted prices are not read: they do not belong to the open, high and low beside them.
-const ROLES: &[Role] = &[
-    Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "stock_symbol", "act_symbol", "S", "T"] },
-    Role {
-        name: "start",
-        others: &[
-            "start_time",
-            "window_start",
-            "ts_event",
-            "bar_start",
-            "period_start",
-            "open_time",
-            "timestamp",
-            "datetime",
-            "t",
-            "begin",
-            "ts",
-            "s",
-            "date",
-            "trade_date",
-            "trading_day",
-            "time",
-            "unnamed0",
-            "index",
-            "",
-        ],
-    },
-    Role { name: "open", others: &["o", "1open", "open_price", "price_open"] },
-    Role { name: "high", others: &["h", "2high", "high_price", "price_high"] },
-    Role { name: "low", others: &["l", "3low", "low_price", "price_low"] },
-    Role { name: "close", others: &["c", "4close", "close_price", "price_close", "close_last"] },
-    Role { name: "volume", others: &["v", "vol", "5volume", "6volume", "share_volume", "total_volume"] },
-    Role { name: "vwap", others: &["vw", "volume_weighted_average_price"] },
-    Role { name: "trades", others: &["n", "transactions", "trade_count", "number_of_trades", "num_trades"] },
-    Role { name: "width", others: &["width_s", "timeframe", "interval", "per", "resolution", "granularity"] },
-];
-
-static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
 
 /// Roles with a price or an amount, in the order of [`Prices`].
 const NUMBERS: [&str; 6] = ["open", "high", "low", "close", "volume", "vwap"];
@@ -79,11 +39,17 @@ pub(in crate::replay) struct Reader<'o> {
     names: Names,
     clock: Clock,
     options: &'o ReplayOptions,
-    /// Tickers as the rows write them, each read once: the index of the symbol that it counts for, and of its own.
+    /// The market of each symbol, also as the columns of exchanges say it.
+    calendars: Calendars,
+    /// Of these symbols, where they are traded as the columns of exchanges say it.
+    listed: HashMap<Symbol, Market>,
+    /// Tickers as the rows write them, with their exchange, each read once: the index of the symbol that it counts for, and of
+    /// its own.
     tickers: HashMap<String, Result<(u32, u32), String>>,
     symbols: Vec<Symbol>,
     indices: HashMap<Symbol, u32>,
     notes: RefCell<BTreeSet<String>>,
+    unknown_exchanges: BTreeSet<String>,
 }
 
 impl<'o> Reader<'o> {
@@ -94,16 +60,24 @@ impl<'o> Reader<'o> {
             names: Names::new(&INDEX, &[], "--bar-columns", &options.bar_columns)?,
             clock: Clock { zone: options.bar_zone.clone(), order: options.bar_date_order, zone_flag: "--bar-zone" },
             options,
+            calendars: options.calendars.clone(),
+            listed: HashMap::new(),
             tickers: HashMap::new(),
             symbols: Vec::new(),
             indices: HashMap::new(),
             notes: RefCell::default(),
+            unknown_exchanges: BTreeSet::new(),
         })
     }
 
     /// The symbols that readings name by their index.
     pub fn symbols(&self) -> &[Symbol] {
         &self.symbols
+    }
+
+    /// The market of each symbol. Where a column says it, the symbols of the rows so far are in it.
+    pub fn calendars(&self) -> &Calendars {
+        &self.calendars
     }
 
     /// Refuses a file whose first row does not have the columns of bars.
@@ -151,7 +125,7 @@ impl<'o> Reader<'o> {
         let mut left_out = Vec::new();
         let prices = self.prices(row, &mut left_out)?;
         let symbol = self.symbol(row, own_symbol);
-        let market = symbol.as_ref().map(|(symbol, _)| self.options.calendars.of(&self.symbols[*symbol as usize]));
+        let market = symbol.as_ref().map(|(symbol, _)| self.calendars.of(&self.symbols[*symbol as usize]));
         let calendar = market.unwrap_or(Market::NewYork).calendar();
         let is_said = self.options.width.is_some_and(|width| width.as_secs() == u64::from(DAY_S));
         let stamp = self.stamp(row, width_s.map_or(is_said, |width| width == DAY_S), calendar)?;
@@ -166,16 +140,65 @@ impl<'o> Reader<'o> {
             Some((name, other)) => return Err(format!("{name} {} is not a ticker", quoted(other))),
             None => own.unwrap_or_default(),
         };
-        if let Some(known) = self.tickers.get(text) {
+        let exchange = self.exchange(row);
+        let mut key = text.to_owned();
+        if let Some(exchange) = exchange {
+            key.push('\0');
+            key.push_str(exchange);
+        }
+        if let Some(known) = self.tickers.get(&key) {
             return known.clone();
         }
-        let read = ticker(text).and_then(|symbol| {
+        let read = ticker(text).and_then(|symbol| self.listed(symbol, exchange)).and_then(|symbol| {
             let (own, meant) = (self.index(symbol.clone()), self.options.aliases.read(symbol));
-            has_market(&meant, &self.options.calendars)?;
+            has_market(&meant, &self.calendars)?;
             Ok((self.index(meant), own))
         });
-        self.tickers.insert(text.to_owned(), read.clone());
+        self.tickers.insert(key, read.clone());
         read
+    }
+
+    /// The exchange of a row. A number or a letter is a provider's own, and says nothing.
+    fn exchange<'r>(&self, row: &'r Row) -> Option<&'r str> {
+        match self.names.find(row, "exchange") {
+            Some((_, Value::Text(text))) if !is_missing(text) => {
+                Some(text.trim()).filter(|text| text.bytes().filter(u8::is_ascii_alphabetic).count() > 1)
+            }
+            _ => None,
+        }
+    }
+
+    /// The symbol, in its normal spelling where its exchange is said beside it.
+    fn listed(&mut self, symbol: Symbol, exchange: Option<&str>) -> Result<Symbol, String> {
+        let Some(exchange) = exchange else { return Ok(symbol) };
+        match listed(&symbol, exchange, &self.options.calendars)? {
+            Listed::AsKnown => Ok(symbol),
+            Listed::As(spelled) => Ok(spelled),
+            Listed::Unknown => {
+                let note = format!(
+                    "the exchange {} in a column is not known, and says nothing of where {symbol} is traded; --market \
+                     {symbol}=MARKET says it",
+                    quoted_text(exchange)
+                );
+                if self.unknown_exchanges.insert(exchange.to_owned()) {
+                    self.notes.borrow_mut().insert(note);
+                }
+                Ok(symbol)
+            }
+            Listed::In(market) => {
+                let before = *self.listed.entry(symbol.clone()).or_insert(market);
+                if before != market {
+                    return Err(format!(
+                        "the exchange of `{symbol}` is of {before} in rows before and of {market} in this one; --market \
+                         {symbol}=MARKET says where it is traded"
+                    ));
+                }
+                if self.calendars.of(&symbol) != market || has_market(&symbol, &self.calendars).is_err() {
+                    self.calendars.learn(&symbol, market);
+                }
+                Ok(symbol)
+            }
+        }
     }
 
     fn index(&mut self, symbol: Symbol) -> u32 {
@@ -221,14 +244,15 @@ impl<'o> Reader<'o> {
                 moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
             }
             None if !has_midnight => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
-            _ => Ok(self.of_midnight(day)),
+            _ => Ok(self.of_midnight(day, has_midnight)),
         }
     }
 
-    fn of_midnight(&self, day: Date) -> Stamp {
+    fn of_midnight(&self, day: Date, is_written: bool) -> Stamp {
         let zone = self.clock.zone.as_ref();
         let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
-        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, DayKind::Written)) }
+        let kind = if is_written { DayKind::Midnight } else { DayKind::Written };
+        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, kind)) }
     }
 
     fn prices(&self, row: &Row, left_out: &mut Vec<String>) -> Result<Prices, String> {

@@ -6,15 +6,16 @@
 //! last is stamped 15:59 or 16:00. Where trading before the open and after the close is in the file, the same holds in New
 //! York for 4:00 and 20:00, and for the minute of the opening auction, which has the largest volume of the morning.
 //!
-//! Symbols that are traded at all hours show nothing, and daily bars stand for sessions anyway.
+//! Symbols that are traded at all hours show nothing, and of daily bars only those on Saturdays and Sundays do. A midnight that
+//! is the end of a daily bar is of the day before it.
 //!
 //! Bars that are together as long as a session, or in New York as the hours from 4:00 to 20:00, and begin before or after
 //! them are refused, too: somebody wrote local times as those of UTC, or of another zone. So are bars at night, unless the
 //! symbol is traded at all hours.
 
-use super::Reading;
 use super::sessions::{Shown, has_sessions};
 use super::width::Width;
+use super::{DayKind, Reading};
 use jiff::Timestamp;
 use jiff::civil::Weekday;
 use std::collections::BTreeMap;
@@ -56,9 +57,7 @@ pub(super) fn check(
     symbols: &[Symbol],
     calendars: &Calendars,
 ) -> Result<(), String> {
-    if *width == Width::Daily {
-        return refuse_weekends(readings, symbols, calendars);
-    }
+    refuse_weekends(readings, width, symbols, calendars, None)?;
     for (width, readings) in by_width(readings, width) {
         refuse_last_seconds(&readings, width)?;
         let shown = Shown::of(&readings, width, symbols, calendars);
@@ -150,6 +149,51 @@ pub(super) fn to_starts(readings: &mut [Reading], width: &Width) {
     }
 }
 
+/// Moves daily bars that are stamped with the midnight at their end to the day that ends then. A date, and the close of a
+/// session, are of their own day. Returns how many bars were moved.
+///
+/// # Errors
+/// A bar is stamped with the open of a session, or moved bars are on days without a session.
+pub(super) fn to_days(
+    readings: &mut [Reading],
+    width: &Width,
+    symbols: &[Symbol],
+    calendars: &Calendars,
+) -> Result<usize, String> {
+    let mut moved = 0;
+    for reading in readings.iter_mut().filter(|reading| is_daily(reading, width)) {
+        let Some((day, kind)) = reading.stamp.day else { continue };
+        match kind {
+            DayKind::Midnight | DayKind::Utc | DayKind::Exchange | DayKind::UtcAndExchange => {
+                reading.stamp.day = day.yesterday().ok().map(|day| (day, kind));
+                moved += 1;
+            }
+            DayKind::Written | DayKind::Close => {}
+            DayKind::Open => {
+                let at = reading.stamp.at.and_then(|at| Timestamp::from_microsecond(at).ok()).unwrap_or_default();
+                return Err(format!(
+                    "its daily bars are stamped with the open of their session, as {at} is for {}, which is not their end as \
+                     {FLAG} says; leave {FLAG} out, which is of all files, and write starts where others have ends",
+                    symbols[reading.symbol as usize]
+                ));
+            }
+        }
+    }
+    if moved > 0 {
+        refuse_weekends(readings, width, symbols, calendars, Some(moved))?;
+    }
+    Ok(moved)
+}
+
+/// Whether a reading is that of a daily bar.
+fn is_daily(reading: &Reading, width: &Width) -> bool {
+    match width {
+        Width::Daily => true,
+        Width::Of(_) => false,
+        Width::OfRow => reading.width_s == Some(super::DAY_S),
+    }
+}
+
 /// The end that a time stands for, in microseconds. 9:30:59.999, the last moment within a bar, stands for 9:31.
 fn end(at: i64) -> i64 {
     const MINUTE: i64 = 60_000_000;
@@ -175,11 +219,18 @@ fn refuse_last_seconds(readings: &[&Reading], width: i64) -> Result<(), String> 
     ))
 }
 
-/// Refuses daily bars many of which are on Saturdays and Sundays: the others are a day too early or too late.
-fn refuse_weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calendars) -> Result<(), String> {
+/// Refuses daily bars many of which are on Saturdays and Sundays: the others are a day too early or too late. `moved` is how many
+/// were moved to the day before.
+fn refuse_weekends(
+    readings: &[Reading],
+    width: &Width,
+    symbols: &[Symbol],
+    calendars: &Calendars,
+    moved: Option<usize>,
+) -> Result<(), String> {
     // Of each symbol, how many bars there are, and how many of them are at weekends.
     let mut counts: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
-    for reading in readings {
+    for reading in readings.iter().filter(|reading| is_daily(reading, width)) {
         if let Some((day, _)) = reading.stamp.day {
             let (all, weekend) = counts.entry(reading.symbol).or_default();
             *all += 1;
@@ -201,8 +252,15 @@ fn refuse_weekends(readings: &[Reading], symbols: &[Symbol], calendars: &Calenda
         }
         _ => return Ok(()),
     };
+    let remedy = match moved {
+        None => "write the day of the session, or the moment with its zone".to_owned(),
+        Some(moved) => format!(
+            "{FLAG} end took {moved} midnights for the ends of the days before them; leave it out if they are starts, or write the \
+             day of the session"
+        ),
+    };
     Err(format!(
         "{weekend} of {whose} are on Saturdays or Sundays, when there is no session, so the days of its bars seem to be \
-         shifted; write the day of the session, or the moment with its zone"
+         shifted; {remedy}"
     ))
 }

@@ -4,10 +4,10 @@ use super::stamped::{self, BarTime};
 use super::width::{self, DAYS, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, round_the_clock};
 use crate::IngestError;
-use crate::replay::ReplayOptions;
 use crate::replay::prepare::own_symbol;
 use crate::replay::source::{Origin, Rejected};
 use crate::replay::values::thousands;
+use crate::replay::{ReplayOptions, markets};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -31,6 +31,8 @@ struct FileReadings {
     readings: Vec<Reading>,
     /// The bytes of rows that may be rejected later, by the number of the row.
     doubtful: HashMap<u64, Vec<u8>>,
+    /// How many daily bars are of the day before their stamp.
+    moved_days: usize,
 }
 
 /// The bars of all files.
@@ -75,7 +77,8 @@ impl Collector {
     pub fn add(&mut self, origin: &Origin, reading: Reading, raw: &[u8]) {
         if self.files.last().is_none_or(|last| last.file != origin.file) {
             let (file, numbers_lines) = (origin.file.clone(), origin.numbers_lines);
-            self.files.push(FileReadings { file, numbers_lines, readings: Vec::new(), doubtful: HashMap::new() });
+            let (readings, doubtful) = (Vec::new(), HashMap::new());
+            self.files.push(FileReadings { file, numbers_lines, readings, doubtful, moved_days: 0 });
         }
         if let Some(last) = self.files.last_mut() {
             let Stamp { at, day } = reading.stamp;
@@ -88,7 +91,7 @@ impl Collector {
 
     /// Decides how wide the bars of each file are, whether their times are starts, and which of several rows of one bar
     /// counts. `said` is the width that the user gives, in seconds. Symbols that are traded at weekends are added to the
-    /// calendars.
+    /// calendars, which are those of the reader.
     ///
     /// # Errors
     /// [`IngestError::Shape`]: a width can't be told, times seem to be ends, starts or of another zone than the file or the
@@ -98,9 +101,10 @@ impl Collector {
         said: Option<u32>,
         options: &ReplayOptions,
         symbols: &[Symbol],
+        calendars: &Calendars,
     ) -> Result<Collected, IngestError> {
         let mut collected =
-            Collected { symbols: symbols.to_vec(), calendars: options.calendars.clone(), ..Collected::default() };
+            Collected { symbols: symbols.to_vec(), calendars: calendars.clone(), ..Collected::default() };
         let readings = self.files.iter().flat_map(|file| &file.readings);
         collected.markets = round_the_clock::find(readings, symbols, &mut collected.calendars);
         let mut kept: HashMap<(u32, u32, i64), usize> = HashMap::new();
@@ -120,6 +124,8 @@ impl Collector {
                 Some(BarTime::End) => {
                     stamped::check_ends(&file.readings, &width, symbols, &collected.calendars).map_err(wrong)?;
                     stamped::to_starts(&mut file.readings, &width);
+                    let moved = stamped::to_days(&mut file.readings, &width, symbols, &collected.calendars);
+                    file.moved_days = moved.map_err(wrong)?;
                 }
             }
             file_widths.push(width);
@@ -153,6 +159,8 @@ impl Collector {
             let unfinished = options.now.and_then(|_| file.unfinished(bars));
             collected.widths.extend([Some(described), unfinished].into_iter().flatten());
         }
+        let doubtful = markets::doubtful(&collected.symbols(), &collected.calendars, options.tickers.as_deref());
+        collected.markets.extend(doubtful);
         Ok(collected)
     }
 }
@@ -200,8 +208,13 @@ impl FileReadings {
             (Width::Of(_), false) => "by the least distance between starts",
             (Width::Daily, false) => "by their starts, which are days",
         };
-        let is_moved = time == Some(BarTime::End) && *width != Width::Daily;
-        let moved = if is_moved { "; each starts its width before its time, as --bar-time says" } else { "" };
+        let moved = match (time, self.moved_days) {
+            (Some(BarTime::End), 1..) => "; a midnight is the end of a daily bar, as --bar-time says",
+            (Some(BarTime::End), 0) if *width != Width::Daily => {
+                "; each starts its width before its time, as --bar-time says"
+            }
+            _ => "",
+        };
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let symbols = match named {
             Some(symbol) if symbols.len() == 1 => symbol.to_string(),
@@ -437,7 +450,7 @@ fn of_day(day: Date, market: Market) -> Result<(i64, i64), String> {
 fn describe(reading: &Reading, symbol: &Symbol) -> String {
     let Prices { open, high, low, close, volume, .. } = reading.prices;
     let start = match (reading.stamp.at.and_then(|at| Timestamp::from_microsecond(at).ok()), reading.stamp.day) {
-        (None, Some((day, DayKind::Written))) => day.to_string(),
+        (None, Some((day, DayKind::Written | DayKind::Midnight))) => day.to_string(),
         (at, _) => at.map(|at| at.to_string()).unwrap_or_default(),
     };
     format!("{symbol},{start},{open},{high},{low},{close},{volume}")

@@ -122,7 +122,8 @@ fn day_kinds(readings: &[Reading]) -> Option<Vec<DayKind>> {
         let known = kinds.entry(reading.symbol).or_insert(kind);
         match (*known, kind) {
             (DayKind::UtcAndExchange, DayKind::Utc | DayKind::Exchange) => *known = kind,
-            (DayKind::Utc | DayKind::Exchange, DayKind::UtcAndExchange) => {}
+            (DayKind::Utc | DayKind::Exchange, DayKind::UtcAndExchange)
+            | (DayKind::Written | DayKind::Midnight, DayKind::Written | DayKind::Midnight) => {}
             (known, kind) if known == kind => {}
             _ => return None,
         }
@@ -149,7 +150,7 @@ fn are_daily(kinds: &[DayKind], readings: &[Reading], symbols: &[Symbol]) -> Res
         Some(days) if days > LONGEST_GAP => doubt(format!("they are {days} days or more apart")),
         Some(_) => Ok(true),
         // A single day: nothing is traded at midnight of an exchange, but something may be at midnight in UTC.
-        None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Exchange))),
+        None => Ok(kinds.iter().all(|kind| matches!(kind, DayKind::Written | DayKind::Midnight | DayKind::Exchange))),
     }
 }
 

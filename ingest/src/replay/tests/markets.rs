@@ -205,6 +205,101 @@ fn bars_of_a_country_without_a_calendar_are_refused_until_somebody_says_their_ho
     assert_eq!(read.bars().len(), 2);
 }
 
+fn days(header: &str, row: impl Fn(&str) -> String) -> String {
+    let rows = ["2025-06-02", "2025-06-03", "2025-06-04", "2025-06-05", "2025-06-06"].map(|day| row(day)).concat();
+    format!("{header},start,open,high,low,close,volume\n{rows}")
+}
+
+/// Their dates do not show that they are of another country.
+#[test]
+fn daily_bars_with_an_ending_that_is_not_known_are_refused_and_known_ones_of_other_vendors_are_read() {
+    let of = |symbol: &str| days("symbol", |day| format!("{symbol},{day},1,2,1,2,10\n"));
+    for (symbol, parts) in [
+        ("NOVN.F", ["--market .F=xetra", "not known"]),
+        ("ABC.V", ["TSX Venture", "--market .V=toronto"]),
+        ("SHOP.NEO", ["--market .NEO=toronto", "--market SHOP.NEO=us"]),
+        ("PKO.PL", ["--market .PL=xetra", "not known"]),
+        ("600519.SHG", ["--market .SHG=xetra", "not known"]),
+        ("BHP.AU", ["--market .AU=xetra", "--market BHP.AU=us"]),
+    ] {
+        let refused = bars(&of(symbol)).err().unwrap_or_else(|| panic!("{symbol}"));
+        assert!(refused.contains(symbol) && parts.iter().all(|part| refused.contains(part)), "{refused}");
+        let mut calendars = Calendars::default();
+        calendars.set(symbol, Market::NewYork).unwrap();
+        assert!(bars_with(&of(symbol), &ReplayOptions { calendars, ..ReplayOptions::default() }).is_ok(), "{symbol}");
+    }
+    for (symbol, expected, open) in [
+        ("VOD.UK", "VOD.L", "2025-06-02T07:00:00Z"),
+        ("7203.JP", "7203.T", "2025-06-02T00:00:00Z"),
+        ("BRK.B", "BRK.B", "2025-06-02T13:30:00Z"),
+        ("MKC.V", "MKC.V", "2025-06-02T13:30:00Z"),
+        ("BAC.PR.L", "BACpL", "2025-06-02T13:30:00Z"),
+        ("AACT.U", "AACT.U", "2025-06-02T13:30:00Z"),
+        ("ACHR.WS", "ACHR.WS", "2025-06-02T13:30:00Z"),
+    ] {
+        let read = bars(&of(symbol)).unwrap_or_else(|refused| panic!("{symbol}: {refused}"));
+        assert!(!read.notes().contains("another country"), "{}", read.notes());
+        let first = read.bars().remove(0);
+        assert_eq!((first.symbol.as_str(), first.start), (expected, at(open)), "{symbol}");
+    }
+    let notes = bars(&of("CEZ.PR")).unwrap().notes();
+    assert!(notes.contains("another country are: CEZ.PR (Prague); --market CEZ.PR=us"), "{notes}");
+    let tickers = Some(Arc::new([Symbol::new("CEZ.PR").unwrap()].into()));
+    let known = bars_with(&of("CEZ.PR"), &ReplayOptions { tickers, ..ReplayOptions::default() }).unwrap().notes();
+    assert!(!known.contains("another country"), "{known}");
+}
+
+#[test]
+fn a_column_of_exchanges_says_where_a_symbol_is_traded() {
+    let of = |name: &str, symbol: &str, exchange: &str| {
+        days(&format!("symbol,{name}"), |day| format!("{symbol},{exchange},{day},1,2,1,2,10\n"))
+    };
+    for (name, symbol, exchange, expected, open) in [
+        ("exchange", "VOD", "LSE", "VOD.L", "2025-06-02T07:00:00Z"),
+        ("mic", "VOD", "XLON", "VOD.L", "2025-06-02T07:00:00Z"),
+        ("Exchange Code", "700", "hkex", "0700.HK", "2025-06-02T01:30:00Z"),
+        ("exchange", "BT.A", "LSE", "BT-A.L", "2025-06-02T07:00:00Z"),
+        ("exchange", "VOD.L", "LSE", "VOD.L", "2025-06-02T07:00:00Z"),
+        ("exchange", "BTC", "BINANCE", "BTC", "2025-06-02T00:00:00Z"),
+        ("exchange", "AAPL", "XNAS", "AAPL", "2025-06-02T13:30:00Z"),
+        ("exchange", "ABC.V", "NYSE", "ABC.V", "2025-06-02T13:30:00Z"),
+        ("exchange", "BRK.B", "NYSE", "BRK.B", "2025-06-02T13:30:00Z"),
+        // Codes of a provider, and what may be no exchange at all.
+        ("exchange", "AAPL", "4", "AAPL", "2025-06-02T13:30:00Z"),
+        ("exchange", "AAPL", "Q", "AAPL", "2025-06-02T13:30:00Z"),
+        ("exchange", "AAPL", "SMART", "AAPL", "2025-06-02T13:30:00Z"),
+    ] {
+        let read = bars(&of(name, symbol, exchange)).unwrap_or_else(|refused| panic!("{symbol} {exchange}: {refused}"));
+        assert_eq!(read.notes().contains("`SMART` in a column is not known"), exchange == "SMART", "{}", read.notes());
+        let calendars = read.prepared.options().calendars.clone();
+        let first = read.bars().remove(0);
+        assert_eq!((first.symbol.as_str(), first.start), (expected, at(open)), "{symbol} {exchange}");
+        assert_eq!(calendars.of(&first.symbol) == Market::NewYork, open.ends_with("13:30:00Z"), "{symbol} {exchange}");
+    }
+    for (symbol, exchange, part) in [
+        ("VOD.L", "NASDAQ", "by its spelling it is of XLON"),
+        ("NESN.SW", "LSE", "`.SW`"),
+        ("BHP", "XASX", "--market BHP=xetra"),
+        ("7203", "TSE", "one of two"),
+        ("SONY", "XTKS", "not a ticker of Tokyo"),
+    ] {
+        let refused = bars(&of("exchange", symbol, exchange)).err().unwrap_or_else(|| panic!("{symbol} {exchange}"));
+        assert!(refused.contains(part) && refused.contains(exchange), "{refused}");
+    }
+    // What the user says counts more, and may leave the column out.
+    let mut calendars = Calendars::default();
+    calendars.set("VOD", Market::Toronto).unwrap();
+    let said = ReplayOptions { calendars, ..ReplayOptions::default() };
+    assert_eq!(bars_with(&of("mic", "VOD", "XLON"), &said).unwrap().bars()[0].symbol.as_str(), "VOD");
+    let without = ReplayOptions { bar_columns: [("exchange".to_owned(), None)].into(), ..ReplayOptions::default() };
+    assert_eq!(bars_with(&of("mic", "VOD", "XLON"), &without).unwrap().bars()[0].start, at("2025-06-02T13:30:00Z"));
+    // One ticker on two exchanges is two symbols.
+    let two = of("mic", "VOD", "XLON") + of("mic", "VOD", "XNAS").split_once('\n').unwrap().1;
+    let read = bars(&two).unwrap();
+    let symbols: Vec<String> = read.prepared.bars.symbols().into_iter().map(ToString::to_string).collect();
+    assert_eq!(symbols, ["VOD", "VOD.L"]);
+}
+
 #[test]
 fn an_alias_or_a_market_of_no_row_is_named() {
     let symbol = |text: &str| Symbol::new(text).unwrap();

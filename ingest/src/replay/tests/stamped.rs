@@ -141,6 +141,47 @@ fn daily_bars_on_weekends_are_of_other_days_than_they_say() {
     assert_eq!(bars(&daily(&days)).unwrap().bars().len(), 5);
 }
 
+/// A midnight that ends a day was read as that of the next one, and no weekend was noticed.
+#[test]
+fn daily_bars_that_are_stamped_with_their_ends_are_of_the_day_that_ends() {
+    let days = |symbol: &str, stamps: &[String]| -> String {
+        let rows: String = stamps.iter().map(|stamp| format!("{symbol},{stamp},1,2,1,2,10\n")).collect();
+        format!("{HEADER}{rows}")
+    };
+    let of = |days: &[u32], time: &str| -> Vec<String> {
+        days.iter().map(|day| format!("2025-06-{day:02}{time}")).collect()
+    };
+    let read = |csv: &str, time: BarTime| -> Result<Vec<String>, String> {
+        let read = bars_with(csv, &given(time))?;
+        Ok(read.bars().iter().map(|bar| bar.start.strftime("%d").to_string()).collect())
+    };
+    // Tuesday to Saturday, and the week after.
+    let (ends, before) = ([3, 4, 5, 6, 7, 10, 11], ["02", "03", "04", "05", "06", "09", "10"]);
+    for time in ["T04:00:00Z", "T00:00:00Z", " 00:00:00"] {
+        let csv = days("AAPL", &of(&ends, time));
+        assert!(bars(&csv).err().unwrap().contains("shifted"), "{time}");
+        assert_eq!(read(&csv, BarTime::End).unwrap(), before, "{time}");
+        let with_width = csv.replace(",10\n", ",10,1d\n").replace("volume", "volume,timeframe");
+        assert_eq!(read(&with_width, BarTime::End).unwrap(), before, "{time}");
+    }
+    let notes = bars_with(&days("AAPL", &of(&ends, "T04:00:00Z")), &given(BarTime::End)).unwrap().notes();
+    assert!(notes.contains("a midnight is the end of a daily bar, as --bar-time says"), "{notes}");
+    let coin = days("BTC-USD", &of(&[7, 8, 9, 10], "T00:00:00Z"));
+    assert_eq!(read(&coin, BarTime::End).unwrap(), ["06", "07", "08", "09"]);
+    assert_eq!(read(&coin, BarTime::Start).unwrap(), ["07", "08", "09", "10"]);
+    // A date is that day, and so is the close of its session.
+    for time in ["", "T20:00:00Z"] {
+        let csv = days("AAPL", &of(&[2, 3, 4, 5, 6], time));
+        assert_eq!(read(&csv, BarTime::End).unwrap(), ["02", "03", "04", "05", "06"], "{time}");
+    }
+    let opens = read(&days("AAPL", &of(&[2, 3, 4, 5, 6], "T13:30:00Z")), BarTime::End).unwrap_err();
+    assert!(opens.contains("2025-06-02T13:30:00Z is for AAPL") && opens.contains("leave --bar-time out"), "{opens}");
+    let starts = read(&days("AAPL", &of(&[2, 3, 4, 5, 6], "T04:00:00Z")), BarTime::End).unwrap_err();
+    for part in ["bars.csv", "1 of its 5 daily bars", "--bar-time end took 5 midnights", "leave it out"] {
+        assert!(starts.contains(part), "{starts}");
+    }
+}
+
 #[test]
 fn local_times_that_were_written_as_those_of_another_zone_are_refused() {
     let shifted = |hours: i64, width: i64| days("A", every(hours * 3600, CLOSE - width + hours * 3600, width), even);
