@@ -8,6 +8,7 @@ mod news;
 mod refused;
 mod stamped;
 mod stretches;
+mod traded;
 mod trades;
 mod width;
 
