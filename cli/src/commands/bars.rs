@@ -55,7 +55,7 @@ pub struct Bars {
     #[arg(long)]
     overwrite: bool,
     /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, at, date,
-    /// price, size, id, sequence, conditions, correction, exchange, facility
+    /// price, size, id, sequence, conditions, correction, exchange, facility, action
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     columns: Vec<(String, Option<String>)>,
     /// Symbol of a file that has no column of symbols

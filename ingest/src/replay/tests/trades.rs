@@ -89,6 +89,64 @@ fn prices_of_databento_are_counted_in_billionths() {
     assert_eq!((bars[0].close, bars[0].volume), (201.35, 100.0));
 }
 
+/// The best prices of an order book (`mbp-1`), with an order that is added, a trade, its fill, a cancelled order and a reset.
+#[test]
+fn only_the_trades_of_an_order_book_are_trades() {
+    let header = "ts_event,rtype,publisher_id,instrument_id,action,side,price,size,sequence,symbol\n";
+    let row = |second: u64, action: &str, price: &str, size: u64| {
+        format!(
+            "{},1,2,38,{action},B,{price},{size},{second},AAPL\n",
+            1_748_872_800_000_000_000 + second * 1_000_000_000
+        )
+    };
+    let book = [
+        row(0, "A", "190000000000", 500),
+        row(1, "T", "201360000000", 100),
+        row(1, "F", "201360000000", 100),
+        row(2, "C", "250360000000", 900),
+        row(3, "M", "190000000000", 5),
+        row(4, "R", "9223372036854775807", 0),
+        row(5, "T", "201350000000", 40),
+    ];
+    let (folded, bars) = fold(&format!("{header}{}", book.concat())).unwrap();
+    assert_eq!((folded.trades, folded.rejected, bars.len()), (2, 0, 1));
+    assert_eq!([bars[0].open, bars[0].high, bars[0].low, bars[0].close], [201.36, 201.36, 201.35, 201.35]);
+    assert_eq!((bars[0].volume, bars[0].trades), (140.0, Some(2)));
+    assert!(folded.notes[0].contains("5 rows are of an order book and no trades"), "{:?}", folded.notes);
+    // Without the columns that mark Databento's records, and without the action.
+    let short = "ts_event,action,price,size,symbol\n1748872801000000000,T,201.36,100,AAPL\n\
+        1748872802000000000,C,250.36,900,AAPL\n";
+    assert_eq!(fold(short).unwrap().0.trades, 1);
+    let no_action = format!("{header}{}", book.concat()).replace("action", "kind");
+    assert!(fold(&no_action).unwrap_err().contains("rtype `1` is of an order book"));
+    // Another provider's column says whose order it was.
+    let other = "symbol,time,price,size,action\nA,2025-06-02T14:00:00Z,10,1,BUY\nA,2025-06-02T14:00:01Z,10,1,C\n";
+    assert_eq!(fold(other).unwrap().0.trades, 2);
+}
+
+#[test]
+fn databentos_undefined_price_is_no_price() {
+    let header = "ts_event,rtype,publisher_id,instrument_id,action,price,size,symbol\n";
+    for undefined in ["9223372036854775807", "9223372036.854775807", "9223372036.854776"] {
+        let csv = format!(
+            "{header}1748872801000000000,0,2,38,T,201.36,100,AAPL\n\
+            1748872802000000000,0,2,38,T,{undefined},100,AAPL\n"
+        );
+        let (folded, bars) = fold(&csv).unwrap();
+        assert_eq!((folded.trades, folded.rejected, bars[0].close), (1, 1, 201.36), "{undefined}");
+        assert!(folded.reasons[0].contains("undefined price"), "{:?}", folded.reasons);
+        let of_bars = format!(
+            "ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol\n\
+            1747056600000000000,33,2,38,193,194,192,193,15,EXMP\n1747056660000000000,33,2,38,193,194,192,193,15,EXMP\n\
+            1747056720000000000,33,2,38,{undefined},{undefined},{undefined},{undefined},0,EXMP\n"
+        );
+        let given = ReplayOptions { price_scale: Some(1.0), ..ReplayOptions::default() };
+        let read = bars_with(&of_bars, &given).unwrap();
+        assert!(read.reasons()[0].1.contains("undefined price"), "{:?}", read.reasons());
+        assert_eq!(read.bars().len(), 2);
+    }
+}
+
 #[test]
 fn rows_without_ids_are_trades_of_their_own() {
     let (_, bars) = fold("symbol,time,price,size\nA,2025-06-02T14:00:00Z,10,1\nA,2025-06-02T14:00:00Z,10,1\n").unwrap();

@@ -104,7 +104,7 @@ pub fn fold_trades(
     if let Some(reason) = reader.missing_column() {
         return Err(IngestError::Config(reason));
     }
-    (folded.symbols, folded.notes) = (folds.symbols(), folds.notes());
+    (folded.symbols, folded.notes) = (folds.symbols(), reader.notes().chain(folds.notes()).collect());
     for bar in folds.finish() {
         folded.bars += 1;
         out(bar)?;

@@ -6,13 +6,14 @@ use crate::replay::markets::has_market;
 use crate::replay::moments;
 use crate::replay::names::{Field, Index, Names, Role};
 use crate::replay::values::midnight::{self, is_time_of_day, may_be_midnight};
-use crate::replay::values::number::{is_in_billionths, number, shows_decimal_point};
-use crate::replay::values::quoted;
+use crate::replay::values::number::{is_in_billionths, is_of_databento, number, shows_decimal_point};
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, Written, moment, written};
+use crate::replay::values::{quoted, quoted_text};
 use crate::sale_conditions::{self, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
+use std::cell::Cell;
 use std::sync::LazyLock;
 use tapewire_core::exchange::Market;
 use tapewire_core::symbol::AssetClass;
@@ -48,6 +49,7 @@ const ROLES: &[Role] = &[
     Role { name: "correction", others: &["correction_indicator", "trade_correction_indicator"] },
     Role { name: "exchange", others: &["exchange_id", "x"] },
     Role { name: "facility", others: &["trf_id", "trfi"] },
+    Role { name: "action", others: &[] },
 ];
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
@@ -59,6 +61,10 @@ pub(super) struct Reader<'o> {
     options: &'o TradesOptions,
     /// Whether the bars of a symbol may depend on its market.
     needs_market: bool,
+    /// Rows of order books that are no trades.
+    of_books: Cell<u64>,
+    /// Trades that were cancelled or corrected away.
+    withdrawn: Cell<u64>,
 }
 
 impl<'o> Reader<'o> {
@@ -70,6 +76,8 @@ impl<'o> Reader<'o> {
             clock: Clock { zone: options.zone.clone(), order: options.date_order, zone_flag: "--zone" },
             options,
             needs_market: options.widths.by_market(Market::NewYork).1.is_some(),
+            of_books: Cell::new(0),
+            withdrawn: Cell::new(0),
         })
     }
 
@@ -102,12 +110,25 @@ impl<'o> Reader<'o> {
         }
     }
 
-    /// The trade of a row; `None` if the row says that it was cancelled or corrected. `file` and `line` stand for the id and
-    /// the order of trades that have none.
+    /// What a person should know of rows that are no trades.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let notes = [
+            (&self.of_books, "rows are of an order book and no trades, as their action says"),
+            (&self.withdrawn, "trades were cancelled or corrected, and do not count"),
+        ];
+        notes.into_iter().filter(|(count, _)| count.get() > 0).map(|(count, what)| format!("{} {what}", count.get()))
+    }
+
+    /// The trade of a row; `None` if the row is one of an order book, or says that it was cancelled or corrected. `file` and
+    /// `line` stand for the id and the order of trades that have none.
     ///
     /// # Errors
     /// Why the row is not a trade, for the person who made the file.
     pub fn read(&self, row: &Row, file: usize, line: u64, own_symbol: Option<&str>) -> Result<Option<Trade>, String> {
+        if !self.is_trade(row)? {
+            self.of_books.update(|count| count + 1);
+            return Ok(None);
+        }
         let symbol = self.symbol(row, own_symbol)?;
         if self.needs_market {
             has_market(&symbol, &self.options.calendars)?;
@@ -124,6 +145,7 @@ impl<'o> Reader<'o> {
             _ => BarUpdates::EVERYTHING,
         };
         if has_codes && !self.code(row, "correction")?.is_none_or(sale_conditions::stands) {
+            self.withdrawn.update(|count| count + 1);
             return Ok(None);
         }
         let id = self.text(row, "id");
@@ -134,6 +156,31 @@ impl<'o> Reader<'o> {
         // Without ids, two equal rows are two trades.
         let id = id.map_or_else(|| format!("{file}:{line}"), |id| trade_id(part("exchange"), part("facility"), id));
         Ok(Some(Trade { symbol, at, id, sequence, price, size, counts, replaces: None, received_at: at }))
+    }
+
+    /// Whether a row is a trade. Databento's files of order books have trades beside added, cancelled, modified and filled
+    /// orders, and a fill is of a trade that has a row of its own.
+    fn is_trade(&self, row: &Row) -> Result<bool, String> {
+        let is_databento = is_of_databento(row);
+        match self.names.find(row, "action") {
+            Some((name, Value::Text(action))) if is_databento || row.get("ts_event").is_some() => match action.trim() {
+                "T" => Ok(true),
+                "A" | "C" | "M" | "R" | "F" | "N" => Ok(false),
+                _ => Err(format!(
+                    "{name} {} is not one of Databento's actions, of which T is a trade",
+                    quoted_text(action)
+                )),
+            },
+            Some((_, Value::Text(_))) => Ok(true),
+            _ => match row.get("rtype").filter(|_| is_databento) {
+                Some(Value::Text(kind) | Value::Number(kind)) if kind.trim() != "0" => Err(format!(
+                    "rtype {} is of an order book or of quotes, and there is no action that says which rows are trades; get \
+                     the schema trades, or keep the column action",
+                    quoted_text(kind)
+                )),
+                _ => Ok(true),
+            },
+        }
     }
 
     fn symbol(&self, row: &Row, own: Option<&str>) -> Result<Symbol, String> {
