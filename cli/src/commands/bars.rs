@@ -30,7 +30,7 @@ use tapewire_runtime::Shutdown;
     The trades of a symbol have to be in the order of time; a trade may be up to --lateness behind. A trade with the id,\n\
     time, price and size of another is that trade, and counts once; rows without an id are trades of their own. Odd lots,\n\
     late reports and the like count for volume only, where the conditions are those of the consolidated tape as Massive\n\
-    numbers them; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
+    numbers them, or TAQ's letters; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
     Bars of up to 5m are by the clock of UTC, and so are wider ones of coins and currencies. Wider bars that would hold\n\
     trades from before the open or after the close are cut by the sessions of the symbol's market: bars of 1h start at the\n\
     open, and the last ends at the close; a bar of 1d has the trades of the session, and closes with the closing auction.\n\n\
@@ -54,7 +54,7 @@ pub struct Bars {
     /// Replace an output that is there
     #[arg(long)]
     overwrite: bool,
-    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, at, date,
+    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, suffix, at, date,
     /// price, size, id, sequence, conditions, correction, exchange, facility, action
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     columns: Vec<(String, Option<String>)>,

@@ -147,6 +147,39 @@ fn databentos_undefined_price_is_no_price() {
     }
 }
 
+/// NYSE's TAQ, as WRDS has it: the symbol in two columns, letters for conditions, and corrections.
+#[test]
+fn trades_of_taq_are_those_of_their_class_and_of_the_tapes_rules() {
+    let taq = "DATE,TIME_M,EX,SYM_ROOT,SYM_SUFFIX,TR_SCOND,SIZE,PRICE,TR_STOP_IND,TR_CORR,TR_SEQNUM,TR_ID\n\
+        2025-06-02,9:30:00.123456789,N,BRK,A,@ O,1,750000.5,,00,1,1\n\
+        2025-06-02,9:30:01.123456789,N,BRK,B,@,100,500.25,,00,2,2\n\
+        2025-06-02,9:30:02.5,N,BRK,B,@,100,999.99,,08,3,3\n\
+        2025-06-02,9:30:03.5,D,BRK,B,@ TI,1,400.35,,00,4,4\n\
+        2025-06-02,9:30:04.5,T,BRK,B,@F,200,501.25,,01,5,5\n\
+        2025-06-02,9:30:04.5,T,BRK,B,@F,200,900.25,,12,6,6\n\
+        2025-06-02,9:30:05,N,PSA,PRH,,100,20.5,,00,7,7\n\
+        2025-06-02,9:30:05,N,ACHR,WS,,100,2.5,,00,8,8\n\
+        2025-06-02,9:30:05,N,XYZ,L,,100,3.5,,00,9,9\n\
+        2025-06-02,9:30:05,N,AAPL,,,100,200.5,,00,10,10\n";
+    let options = TradesOptions { zone: zone("America/New_York"), ..options() };
+    let (folded, bars) = fold_with(taq, &options).unwrap();
+    assert_eq!((folded.trades, folded.rejected), (8, 0), "{:?}", folded.reasons);
+    let found: Vec<(&str, f64)> = bars.iter().map(|bar| (bar.symbol.as_str(), bar.close)).collect();
+    let expected =
+        [("AAPL", 200.5), ("ACHR.WS", 2.5), ("BRK.A", 750_000.5), ("BRK.B", 501.25), ("PSApH", 20.5), ("XYZ-L", 3.5)];
+    assert_eq!(found, expected);
+    let class_b = &bars[3];
+    assert_eq!((class_b.open, class_b.high, class_b.low, class_b.volume), (500.25, 501.25, 500.25, 301.0));
+    assert_eq!(class_b.start, at("2025-06-02T13:30:00Z"));
+    assert_eq!(folded.notes, ["2 trades were cancelled or corrected, and do not count"]);
+    // Without the suffixes, two classes would be one symbol.
+    let roots = taq.replace("SYM_SUFFIX", "OTHER");
+    let refused = fold_with(&roots, &options).unwrap_err();
+    assert!(refused.contains("column SYM_ROOT") && refused.contains("--columns suffix="), "{refused}");
+    let none = TradesOptions { columns: [("suffix".to_owned(), None)].into(), ..options };
+    assert_eq!(fold_with(taq, &none).unwrap().0.symbols, 5);
+}
+
 #[test]
 fn rows_without_ids_are_trades_of_their_own() {
     let (_, bars) = fold("symbol,time,price,size\nA,2025-06-02T14:00:00Z,10,1\nA,2025-06-02T14:00:00Z,10,1\n").unwrap();

@@ -10,7 +10,7 @@ use crate::replay::values::number::{is_in_billionths, is_of_databento, number, s
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, Written, moment, written};
 use crate::replay::values::{quoted, quoted_text};
-use crate::sale_conditions::{self, trade_id};
+use crate::sale_conditions::{self, letters, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use std::cell::Cell;
@@ -20,10 +20,11 @@ use tapewire_core::symbol::AssetClass;
 use tapewire_core::{BarUpdates, Symbol, Trade};
 use tapewire_formats::{Row, Value};
 
-/// The roles of a trade's columns, with the names that Massive, Alpaca, Binance, Kraken, Coinbase, Finnhub and Databento give
-/// them.
+/// The roles of a trade's columns, with the names that Massive, Alpaca, Binance, Kraken, Coinbase, Finnhub, Databento and NYSE's
+/// TAQ, as WRDS has it, give them.
 const ROLES: &[Role] = &[
-    Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "product_id", "S"] },
+    Role { name: "symbol", others: &["ticker", "sym", "instrument", "stock", "product_id", "S", "sym_root"] },
+    Role { name: "suffix", others: &["sym_suffix"] },
     Role {
         name: "at",
         others: &[
@@ -43,10 +44,10 @@ const ROLES: &[Role] = &[
     Role { name: "date", others: &["trade_date", "trading_day", "trading_date", "day"] },
     Role { name: "price", others: &["p", "px", "trade_price"] },
     Role { name: "size", others: &["s", "qty", "quantity", "volume", "amount", "shares", "trade_size", "v", "q"] },
-    Role { name: "id", others: &["trade_id", "tid", "agg_trade_id", "i"] },
-    Role { name: "sequence", others: &["sequence_number", "seq", "sequence_id"] },
-    Role { name: "conditions", others: &["c", "trade_conditions"] },
-    Role { name: "correction", others: &["correction_indicator", "trade_correction_indicator"] },
+    Role { name: "id", others: &["trade_id", "tid", "agg_trade_id", "i", "tr_id"] },
+    Role { name: "sequence", others: &["sequence_number", "seq", "sequence_id", "tr_seqnum"] },
+    Role { name: "conditions", others: &["c", "trade_conditions", "tr_scond"] },
+    Role { name: "correction", others: &["correction_indicator", "trade_correction_indicator", "tr_corr"] },
     Role { name: "exchange", others: &["exchange_id", "x"] },
     Role { name: "facility", others: &["trf_id", "trfi"] },
     Role { name: "action", others: &[] },
@@ -104,6 +105,16 @@ impl<'o> Reader<'o> {
             }
             _ => {}
         }
+        if let Some((name, _)) = self.names.all(row, "symbol").first()
+            && is_named(name, "symroot")
+            && self.names.all(row, "suffix").is_empty()
+            && !self.names.is_declared_absent("suffix")
+        {
+            return Err(format!(
+                "its column {name} has the root of each symbol, and there is no column of suffixes, such as sym_suffix, by which \
+                 BRK.A and BRK.B differ; get it, or say with --columns suffix= that there are none"
+            ));
+        }
         match ["at", "price", "size"].into_iter().find(|role| self.names.all(row, role).is_empty()) {
             Some(role) => Err(self.names.lacks(row, role)),
             None => Ok(()),
@@ -141,10 +152,15 @@ impl<'o> Reader<'o> {
         // In trades of coins the same numbers say which side began the trade.
         let has_codes = symbol.asset_class() == AssetClass::Equity;
         let counts = match self.names.find(row, "conditions") {
+            Some((name, Value::Text(letters))) if has_codes && is_named(name, "trscond") => {
+                sale_conditions::counts(&letters::of_either_tape(letters), at)
+            }
             Some((name, codes)) if has_codes => sale_conditions::counts(&self.codes(name, codes)?, at),
             _ => BarUpdates::EVERYTHING,
         };
-        if has_codes && !self.code(row, "correction")?.is_none_or(sale_conditions::stands) {
+        let is_taq = self.names.find(row, "correction").is_some_and(|(name, _)| is_named(name, "trcorr"));
+        let stands = if is_taq { sale_conditions::stands_in_taq } else { sale_conditions::stands };
+        if has_codes && !self.code(row, "correction")?.is_none_or(stands) {
             self.withdrawn.update(|count| count + 1);
             return Ok(None);
         }
@@ -185,7 +201,12 @@ impl<'o> Reader<'o> {
 
     fn symbol(&self, row: &Row, own: Option<&str>) -> Result<Symbol, String> {
         match self.names.find(row, "symbol") {
-            Some((_, Value::Text(text) | Value::Number(text))) => ticker(text.trim()),
+            Some((name, Value::Text(text) | Value::Number(text))) => match self.text(row, "suffix") {
+                Some(suffix) if is_named(name, "symroot") || self.options.columns.contains_key("suffix") => {
+                    with_suffix(text.trim(), suffix)
+                }
+                _ => ticker(text.trim()),
+            },
             Some((name, Value::Null)) => Err(format!("{name} is missing")),
             Some((name, other)) => Err(format!("{name} {} is not a ticker", quoted(other))),
             None => ticker(own.unwrap_or_default()),
@@ -300,4 +321,24 @@ impl<'o> Reader<'o> {
             Some((name, value)) => Err(format!("{name} {} is not a code", quoted(value))),
         }
     }
+}
+
+/// Whether a column has this name, apart from upper case and marks.
+fn is_named(column: &str, name: &str) -> bool {
+    column.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).eq(name.chars())
+}
+
+/// The symbol of a root and a suffix, as NYSE's TAQ has them: `BRK` and `B`, `PSA` and `PRH`, `ACHR` and `WS`.
+fn with_suffix(root: &str, suffix: &str) -> Result<Symbol, String> {
+    let suffix: String = suffix.chars().filter(|c| !c.is_whitespace() && *c != '.').collect();
+    let suffix = suffix.to_ascii_uppercase();
+    let spelled = match (suffix.strip_prefix("PR"), suffix.strip_prefix("WS"), suffix.len()) {
+        (Some(series), _, 2 | 3) => format!("{root}p{series}"),
+        (_, Some(series), 3) => format!("{root}.WS.{series}"),
+        // After a point, a class of one letter may be an exchange abroad.
+        (_, _, 1) => format!("{root}-{suffix}"),
+        _ => format!("{root}.{suffix}"),
+    };
+    Symbol::new(&spelled)
+        .map_err(|_| format!("{} and {} are not a ticker and its suffix", quoted_text(root), quoted_text(&suffix)))
 }
