@@ -54,8 +54,8 @@ pub struct Bars {
     /// Replace an output that is there
     #[arg(long)]
     overwrite: bool,
-    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, suffix, at, date,
-    /// price, size, id, sequence, conditions, correction, exchange, facility, action
+    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, suffix, at,
+    /// time_zone, date, price, size, id, sequence, conditions, correction, exchange, facility, action
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     columns: Vec<(String, Option<String>)>,
     /// Symbol of a file that has no column of symbols
@@ -69,7 +69,7 @@ pub struct Bars {
     /// BTC-USD is crypto, VOD.L is london, and so on; all others are us]
     #[arg(long, value_name = "[WHAT=]MARKET", value_parser = market)]
     market: Vec<(String, Market)>,
-    /// Time zone of times that have none, such as America/New_York or UTC
+    /// Time zone of times that have none, such as America/New_York or UTC [default: that of a column `timezone`]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     zone: Option<TimeZone>,
     /// Order of dates such as 05/12/2025: `mdy` has the month first, `dmy` the day

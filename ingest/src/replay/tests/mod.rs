@@ -11,6 +11,7 @@ mod stretches;
 mod traded;
 mod trades;
 mod width;
+mod zones;
 
 use super::*;
 use tapewire_core::{Article, Bar};

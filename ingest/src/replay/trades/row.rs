@@ -10,6 +10,7 @@ use crate::replay::values::number::{is_in_billionths, is_of_databento, number, s
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Moment, Written, moment, written};
 use crate::replay::values::{quoted, quoted_text};
+use crate::replay::zones::{self, Zones};
 use crate::sale_conditions::{self, letters, trade_id};
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -41,6 +42,7 @@ const ROLES: &[Role] = &[
             "time_m",
         ],
     },
+    Role { name: zones::ROLE, others: zones::NAMES },
     Role { name: "date", others: &["trade_date", "trading_day", "trading_date", "day"] },
     Role { name: "price", others: &["p", "px", "trade_price"] },
     Role { name: "size", others: &["s", "qty", "quantity", "volume", "amount", "shares", "trade_size", "v", "q"] },
@@ -59,6 +61,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(ROLES));
 pub(super) struct Reader<'o> {
     names: Names,
     clock: Clock,
+    zones: Zones,
     options: &'o TradesOptions,
     /// Whether the bars of a symbol may depend on its market.
     needs_market: bool,
@@ -74,7 +77,8 @@ impl<'o> Reader<'o> {
     pub fn new(options: &'o TradesOptions) -> Result<Self, String> {
         Ok(Self {
             names: Names::new(&INDEX, &[], "--columns", &options.columns)?,
-            clock: Clock { zone: options.zone.clone(), order: options.date_order, zone_flag: "--zone" },
+            clock: Clock { zone: options.zone.clone(), eastern: None, order: options.date_order, zone_flag: "--zone" },
+            zones: Zones::default(),
             options,
             needs_market: options.widths.by_market(Market::NewYork).1.is_some(),
             of_books: Cell::new(0),
@@ -144,7 +148,8 @@ impl<'o> Reader<'o> {
         if self.needs_market {
             has_market(&symbol, &self.options.calendars)?;
         }
-        let at = self.at(row)?;
+        let clock = self.zones.clock(row, &self.names, &self.clock, "--columns");
+        let at = clock.read(|clock| self.at(row, clock))?;
         let price = self.amount(row, "price", |price| price > 0.0)?;
         let is_in_billionths = self.names.find(row, "price").is_some_and(|(_, value)| is_in_billionths(row, &[value]));
         let price = if is_in_billionths { price / 1e9 } else { price };
@@ -214,58 +219,31 @@ impl<'o> Reader<'o> {
     }
 
     /// The time of a trade: of one column, or of a day and a time of day in two.
-    fn at(&self, row: &Row) -> Result<Timestamp, String> {
+    fn at(&self, row: &Row, clock: &Clock) -> Result<Timestamp, String> {
         let Some((name, value)) = self.names.find(row, "at") else { return Err(self.names.lacks(row, "at")) };
         if is_time_of_day(value) {
             let day = self.names.find(row, "date").ok_or_else(|| {
                 format!("{name} {} is a time of day; --columns date=NAME says which column has the day", quoted(value))
             })?;
-            return self.at_time(day, (name, value));
+            return at_time(day, (name, value), clock);
         }
-        let read = moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))?;
+        let read = moment(value, clock).map_err(|reason| format!("{name} {reason}"))?;
         // Most moments are no midnight of any zone, and no other column is looked for.
         if read.is_some_and(|read| !matches!(read, Moment::At(at) if !may_be_midnight(at)))
             && let Some(time) = self.names.all(row, "at").into_iter().find(|(_, time)| is_time_of_day(time))
-            && self.may_be_day(value)
+            && may_be_day(value, clock)
         {
             // A trade may be of the midnight itself, which the column of times then says, too.
-            if let (Some(Moment::At(at)), Ok(Some(Written::At(_)))) = (read, written(value, &self.clock))
-                && midnight::check_alone(at, value, &self.clock, || Some(time.1)).is_ok()
+            if let (Some(Moment::At(at)), Ok(Some(Written::At(_)))) = (read, written(value, clock))
+                && midnight::check_alone(at, value, clock, || Some(time.1)).is_ok()
             {
                 return Ok(at);
             }
-            return self.at_time((name, value), time);
+            return at_time((name, value), time, clock);
         }
         match read {
             Some(Moment::At(at)) => Ok(at),
             Some(Moment::Day(_)) => Err(format!("{name} {} is a day, and a trade needs a time", quoted(value))),
-            None => Err(format!("{name} {} is missing", quoted(value))),
-        }
-    }
-
-    /// Whether a value is a day, or the midnight that spreadsheets write for it.
-    fn may_be_day(&self, value: &Value) -> bool {
-        match written(value, &self.clock) {
-            Ok(Some(Written::Day(_))) => true,
-            Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
-            Ok(Some(Written::At(at))) => midnight::is_midnight(at, value, &self.clock),
-            _ => false,
-        }
-    }
-
-    /// The moment of a day in one column and a time of day in another.
-    fn at_time(&self, (name, value): Field<'_>, (time_name, time): Field<'_>) -> Result<Timestamp, String> {
-        let of_name = |reason: String| format!("{name} {reason}");
-        let at = |day: Date| moments::at_time(day, time, &self.clock).map_err(of_name);
-        match written(value, &self.clock).map_err(of_name)? {
-            Some(Written::Day(day)) => at(day),
-            Some(Written::Civil(civil)) if civil.time() == Time::midnight() => at(civil.date()),
-            Some(Written::Civil(_) | Written::At(_)) => Err(format!(
-                "{name} {} is not a day alone, and {time_name} {} is a time of day; write the day without a time, or \
-                 give `--columns at={name}` if {name} has the whole time",
-                quoted(value),
-                quoted(time)
-            )),
             None => Err(format!("{name} {} is missing", quoted(value))),
         }
     }
@@ -341,4 +319,31 @@ fn with_suffix(root: &str, suffix: &str) -> Result<Symbol, String> {
     };
     Symbol::new(&spelled)
         .map_err(|_| format!("{} and {} are not a ticker and its suffix", quoted_text(root), quoted_text(&suffix)))
+}
+
+/// Whether a value is a day, or the midnight that spreadsheets write for it.
+fn may_be_day(value: &Value, clock: &Clock) -> bool {
+    match written(value, clock) {
+        Ok(Some(Written::Day(_))) => true,
+        Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
+        Ok(Some(Written::At(at))) => midnight::is_midnight(at, value, clock),
+        _ => false,
+    }
+}
+
+/// The moment of a day in one column and a time of day in another.
+fn at_time((name, value): Field<'_>, (time_name, time): Field<'_>, clock: &Clock) -> Result<Timestamp, String> {
+    let of_name = |reason: String| format!("{name} {reason}");
+    let at = |day: Date| moments::at_time(day, time, clock).map_err(of_name);
+    match written(value, clock).map_err(of_name)? {
+        Some(Written::Day(day)) => at(day),
+        Some(Written::Civil(civil)) if civil.time() == Time::midnight() => at(civil.date()),
+        Some(Written::Civil(_) | Written::At(_)) => Err(format!(
+            "{name} {} is not a day alone, and {time_name} {} is a time of day; write the day without a time, or \
+             give `--columns at={name}` if {name} has the whole time",
+            quoted(value),
+            quoted(time)
+        )),
+        None => Err(format!("{name} {} is missing", quoted(value))),
+    }
 }
