@@ -36,7 +36,7 @@ use tapewire_runtime::Shutdown;
     open, and the last ends at the close; a bar of 1d has the trades of the session, and closes with the closing auction.\n\n\
     Bars are written as they are complete: in the order of time for each symbol. `tapewire replay`, `join` and `study` read them.")]
 pub struct Bars {
-    /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not
+    /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not; `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     trades: Vec<PathBuf>,
     /// Width of the bars: 1s, 1m, 5m, 1h, 1d; may be given more than once

@@ -26,10 +26,10 @@ use tapewire_runtime::{Clock, Shutdown};
 /// Files of news and bars, and how to read them.
 #[derive(Args, Clone)]
 pub struct Reading {
-    /// Files of news
+    /// Files of news; `-` is the standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     news: Vec<PathBuf>,
-    /// Files of bars
+    /// Files of bars; `-` is the standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     bars: Vec<PathBuf>,
     /// Name of the run in topics and tables [default: derived from what is sent]
