@@ -4,6 +4,8 @@
 //! conditions (`GET /v3/reference/conditions`, `update_rules.consolidated`); files have the same numbers. A number that is
 //! not listed here restricts nothing.
 
+pub(crate) mod letters;
+
 use jiff::Timestamp;
 use tapewire_core::BarUpdates;
 use tapewire_core::exchange::Calendar;
@@ -50,6 +52,12 @@ pub(crate) fn stands(correction: u32) -> bool {
     matches!(correction, 0 | 12)
 }
 
+/// As [`stands`], for the indicator of NYSE's TAQ: the record of a trade that was corrected later (`1`), and of one whose symbol
+/// was (`2`), has the corrected values. The records that follow them, cancelled trades and errors do not stand.
+pub(crate) fn stands_in_taq(correction: u32) -> bool {
+    matches!(correction, 0..=2)
+}
+
 /// A trade id that is unique for a ticker. The ids that exchanges and reporting facilities give are unique only within each
 /// of them.
 pub(crate) fn trade_id(exchange: u32, facility: u32, id: &str) -> String {
@@ -84,5 +92,7 @@ mod tests {
     #[test]
     fn what_was_cancelled_or_corrected_does_not_stand() {
         assert_eq!([0, 1, 7, 8, 10, 11, 12].map(stands), [true, false, false, false, false, false, true]);
+        let in_taq = [true, true, true, false, false, false, false, false];
+        assert_eq!([0, 1, 2, 7, 8, 10, 11, 12].map(stands_in_taq), in_taq);
     }
 }

@@ -37,6 +37,7 @@ fn moments_are_those_that_jiff_reads_and_all_within_the_years() {
         .flat_map(|zone| {
             [None, Some(DateOrder::MonthFirst), Some(DateOrder::DayFirst)].map(|order| Clock {
                 zone: zone.clone(),
+                eastern: None,
                 order,
                 zone_flag: "--zone",
             })

@@ -30,13 +30,13 @@ use tapewire_runtime::Shutdown;
     The trades of a symbol have to be in the order of time; a trade may be up to --lateness behind. A trade with the id,\n\
     time, price and size of another is that trade, and counts once; rows without an id are trades of their own. Odd lots,\n\
     late reports and the like count for volume only, where the conditions are those of the consolidated tape as Massive\n\
-    numbers them; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
+    numbers them, or TAQ's letters; cancelled and corrected trades do not count. A bar needs a trade that may be its open.\n\n\
     Bars of up to 5m are by the clock of UTC, and so are wider ones of coins and currencies. Wider bars that would hold\n\
     trades from before the open or after the close are cut by the sessions of the symbol's market: bars of 1h start at the\n\
     open, and the last ends at the close; a bar of 1d has the trades of the session, and closes with the closing auction.\n\n\
     Bars are written as they are complete: in the order of time for each symbol. `tapewire replay`, `join` and `study` read them.")]
 pub struct Bars {
-    /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not
+    /// Files of trades: CSV, TSV, JSON, JSON lines or Parquet, compressed or not; `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     trades: Vec<PathBuf>,
     /// Width of the bars: 1s, 1m, 5m, 1h, 1d; may be given more than once
@@ -54,8 +54,8 @@ pub struct Bars {
     /// Replace an output that is there
     #[arg(long)]
     overwrite: bool,
-    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, at, date,
-    /// price, size, id, sequence, conditions, correction, exchange, facility
+    /// Columns of the trades: what=name, with commas between; what= if it has nothing of the kind. What: symbol, suffix, at,
+    /// time_zone, date, price, size, id, sequence, conditions, correction, exchange, facility, action
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     columns: Vec<(String, Option<String>)>,
     /// Symbol of a file that has no column of symbols
@@ -69,7 +69,7 @@ pub struct Bars {
     /// BTC-USD is crypto, VOD.L is london, and so on; all others are us]
     #[arg(long, value_name = "[WHAT=]MARKET", value_parser = market)]
     market: Vec<(String, Market)>,
-    /// Time zone of times that have none, such as America/New_York or UTC
+    /// Time zone of times that have none, such as America/New_York or UTC [default: that of a column `timezone`]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     zone: Option<TimeZone>,
     /// Order of dates such as 05/12/2025: `mdy` has the month first, `dmy` the day

@@ -26,10 +26,10 @@ use tapewire_runtime::{Clock, Shutdown};
 /// Files of news and bars, and how to read them.
 #[derive(Args, Clone)]
 pub struct Reading {
-    /// Files of news
+    /// Files of news; `-` is the standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     news: Vec<PathBuf>,
-    /// Files of bars
+    /// Files of bars; `-` is the standard input
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     bars: Vec<PathBuf>,
     /// Name of the run in topics and tables [default: derived from what is sent]
@@ -63,10 +63,10 @@ pub struct Reading {
     /// crypto, VOD.L is london, and so on; all others are us]
     #[arg(long, value_name = "[WHAT=]MARKET", value_parser = market)]
     market: Vec<(String, Market)>,
-    /// Time zone of news times that have none, such as America/New_York or UTC
+    /// Time zone of news times that have none, such as America/New_York or UTC [default: that of a column `timezone`]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     news_zone: Option<TimeZone>,
-    /// Time zone of bar starts that have none, such as America/New_York or UTC
+    /// Time zone of bar starts that have none, such as America/New_York or UTC [default: that of a column `timezone`]
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     bar_zone: Option<TimeZone>,
     /// Order of dates such as 05/12/2025 in all files: `mdy` has the month first, `dmy` the day
@@ -79,11 +79,11 @@ pub struct Reading {
     #[arg(long, value_name = "ORDER", value_parser = date_order)]
     bar_date_order: Option<DateOrder>,
     /// Columns of the news: what=name, with commas between; what= if it has nothing of the kind. What: id, title, description, symbols,
-    /// published_at, updated_at, received_at, publisher, author, url, keywords
+    /// published_at, time_zone, updated_at, received_at, publisher, author, url, keywords
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     news_columns: Vec<(String, Option<String>)>,
-    /// Columns of the bars, as --news-columns. What: symbol, start, open, high, low, close, volume, vwap, trades, width,
-    /// exchange
+    /// Columns of the bars, as --news-columns. What: symbol, start, time_zone, open, high, low, close, volume, vwap, trades,
+    /// width, exchange
     #[arg(long, value_name = "WHAT=NAME,...", value_delimiter = ',', value_parser = column)]
     bar_columns: Vec<(String, Option<String>)>,
     /// Symbol of a bars file that has no column of symbols

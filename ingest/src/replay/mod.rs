@@ -19,6 +19,7 @@ mod source;
 mod spellings;
 mod trades;
 pub mod values;
+mod zones;
 
 pub use aliases::Aliases;
 pub use bars::{BarTime, SymbolOf};

@@ -1,6 +1,6 @@
 //! Reads the files and prepares what is sent. Whatever can be refused is refused here.
 
-use super::source::{Files, Origin, Rejected, reasons};
+use super::source::{Files, Origin, Rejected, check_standard_input, is_standard_input, reasons};
 use super::values::time::is_of_other_order;
 use super::{Inputs, ReplayOptions, ReplayProgress, SymbolOf, actions, bars, delayed, news, spellings};
 use crate::IngestError;
@@ -44,6 +44,7 @@ pub fn prepare(
     mut report: impl FnMut(ReplayProgress) -> Result<(), IngestError>,
 ) -> Result<Prepared, IngestError> {
     let run = check_name(options.run.as_deref())?;
+    check_standard_input(inputs.bars.iter().chain(&inputs.news))?;
     let actions = match &options.actions {
         Some(path) => actions::read(path, options)?,
         None => Vec::new(),
@@ -252,7 +253,11 @@ fn benchmarks(bars: &bars::Collected, options: &ReplayOptions) -> (Option<Symbol
     }
 }
 
+/// The size of a file in bytes; 0 of the standard input.
 pub(super) fn size(file: &Path) -> Result<u64, IngestError> {
+    if is_standard_input(file) {
+        return Ok(0);
+    }
     let wrong = |source| IngestError::File { path: file.to_owned(), source };
     std::fs::metadata(file).map(|metadata| metadata.len()).map_err(wrong)
 }

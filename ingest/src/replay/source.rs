@@ -14,6 +14,27 @@ const REPORT_EVERY: u64 = 1000;
 /// How many reasons are written out.
 const SHOWN: usize = 5;
 
+/// The path that stands for the standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Whether a path stands for the standard input.
+pub(super) fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
+}
+
+/// Refuses files among which the standard input is more than once.
+///
+/// # Errors
+/// [`IngestError::Config`].
+pub(super) fn check_standard_input<'f>(files: impl Iterator<Item = &'f PathBuf>) -> Result<(), IngestError> {
+    match files.filter(|file| is_standard_input(file)).count() {
+        0 | 1 => Ok(()),
+        _ => Err(IngestError::Config(
+            "the standard input, `-`, is given for two files, and can be read once; save one of them to a file".into(),
+        )),
+    }
+}
+
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -74,7 +95,10 @@ impl<'f, Report: FnMut(ReplayProgress) -> Result<(), IngestError>> Files<'f, Rep
     ) -> Result<(), IngestError> {
         for (index, file) in self.files.iter().enumerate() {
             let before = self.progress.done;
-            let mut reader = Reader::open(file, self.options)?;
+            let mut reader = match is_standard_input(file) {
+                true => Reader::stdin(self.options)?,
+                false => Reader::open(file, self.options)?,
+            };
             let numbers_lines = reader.numbers_lines();
             let file: Arc<Path> = file.as_path().into();
             let (first_reject, mut rows, mut readable) = (rejected.len(), 0_u64, 0_u64);

@@ -3,7 +3,6 @@
 //!
 //! The key has two parts, written as `ID:SECRET`. A pair of coins such as `BTC/USD` is the symbol `X:BTCUSD`.
 
-mod conditions;
 mod config;
 mod connection;
 pub mod news;

@@ -1,11 +1,10 @@
 //! Alpaca's messages as it sends them, and what they become. A frame is a list of messages of any kind.
 
-use super::conditions;
 use crate::epoch::plausible_moment;
 use crate::providers::coins;
 use crate::providers::items::read_object;
 use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
-use crate::sale_conditions;
+use crate::sale_conditions::{self, letters};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -234,7 +233,7 @@ fn made(
     market: Market,
     (price, size): (f64, f64),
     at: Timestamp,
-    (letters, tape): &(Vec<String>, String),
+    (conditions, tape): &(Vec<String>, String),
     received_at: Timestamp,
 ) -> Result<Trade, String> {
     if !(price.is_finite() && price > 0.0 && size.is_finite() && size >= 0.0) {
@@ -242,7 +241,7 @@ fn made(
     }
     let counts = match market {
         Market::Shares => {
-            let codes: Vec<u32> = letters.iter().filter_map(|letter| conditions::of(tape, letter)).collect();
+            let codes: Vec<u32> = conditions.iter().filter_map(|letter| letters::of(tape, letter)).collect();
             sale_conditions::counts(&codes, at)
         }
         Market::Coins => BarUpdates::EVERYTHING,

@@ -1,6 +1,7 @@
 //! The names by which the columns of a bar are known.
 
 use crate::replay::names::{Index, Role};
+use crate::replay::zones;
 use std::sync::LazyLock;
 
 /// The roles of a bar's columns, with the names that Massive, Alpaca, Yahoo, Stooq, Tiingo, Alpha Vantage, Nasdaq and
@@ -31,6 +32,7 @@ const ROLES: &[Role] = &[
             "",
         ],
     },
+    Role { name: zones::ROLE, others: zones::NAMES },
     Role { name: "open", others: &["o", "1open", "open_price", "price_open"] },
     Role { name: "high", others: &["h", "2high", "high_price", "price_high"] },
     Role { name: "low", others: &["l", "3low", "low_price", "price_low"] },

@@ -9,6 +9,7 @@ mod shapes;
 mod stamped;
 mod stretches;
 mod tape;
+mod traded;
 mod width;
 
 pub use row::SymbolOf;

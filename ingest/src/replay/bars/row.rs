@@ -10,6 +10,7 @@ use crate::replay::values::number::{is_in_billionths, number, shows_decimal_poin
 use crate::replay::values::ticker::ticker;
 use crate::replay::values::time::{Clock, Written, in_zone, written};
 use crate::replay::values::{is_missing, midnight, quoted, quoted_text};
+use crate::replay::zones::Zones;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +39,7 @@ pub enum SymbolOf {
 pub(in crate::replay) struct Reader<'o> {
     names: Names,
     clock: Clock,
+    zones: Zones,
     options: &'o ReplayOptions,
     /// The market of each symbol, also as the columns of exchanges say it.
     calendars: Calendars,
@@ -58,7 +60,13 @@ impl<'o> Reader<'o> {
     pub fn new(options: &'o ReplayOptions) -> Result<Self, String> {
         Ok(Self {
             names: Names::new(&INDEX, &[], "--bar-columns", &options.bar_columns)?,
-            clock: Clock { zone: options.bar_zone.clone(), order: options.bar_date_order, zone_flag: "--bar-zone" },
+            clock: Clock {
+                zone: options.bar_zone.clone(),
+                eastern: None,
+                order: options.bar_date_order,
+                zone_flag: "--bar-zone",
+            },
+            zones: Zones::default(),
             options,
             calendars: options.calendars.clone(),
             listed: HashMap::new(),
@@ -128,7 +136,9 @@ impl<'o> Reader<'o> {
         let market = symbol.as_ref().map(|(symbol, _)| self.calendars.of(&self.symbols[*symbol as usize]));
         let calendar = market.unwrap_or(Market::NewYork).calendar();
         let is_said = self.options.width.is_some_and(|width| width.as_secs() == u64::from(DAY_S));
-        let stamp = self.stamp(row, width_s.map_or(is_said, |width| width == DAY_S), calendar)?;
+        let is_daily = width_s.map_or(is_said, |width| width == DAY_S);
+        let clock = self.zones.clock(row, &self.names, &self.clock, "--bar-columns");
+        let stamp = clock.read(|clock| self.stamp(row, is_daily, calendar, clock))?;
         let (symbol, own) = symbol?;
         Ok((Reading { symbol, written: own, stamp, width_s, prices, number }, left_out))
     }
@@ -210,7 +220,7 @@ impl<'o> Reader<'o> {
         index
     }
 
-    fn stamp(&self, row: &Row, is_daily: bool, calendar: &Calendar) -> Result<Stamp, String> {
+    fn stamp(&self, row: &Row, is_daily: bool, calendar: &Calendar, clock: &Clock) -> Result<Stamp, String> {
         let all = self.names.all(row, "start");
         let Some(&(name, value)) = all.iter().find(|(_, value)| !is_nothing(value)) else {
             return Err(match all.first() {
@@ -220,20 +230,19 @@ impl<'o> Reader<'o> {
         };
         let of_name = |reason: String| format!("{} {reason}", title(name));
         let beside = || {
-            let time = all
-                .iter()
-                .find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, &self.clock));
+            let time =
+                all.iter().find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, clock));
             time.map(|&(_, time)| time)
         };
-        let (day, has_midnight) = match written(value, &self.clock).map_err(of_name)? {
+        let (day, has_midnight) = match written(value, clock).map_err(of_name)? {
             None => return Err(of_name(format!("{} is missing", quoted(value)))),
             Some(Written::At(at)) => {
                 let time = || beside().filter(|_| !is_daily);
-                let alone = midnight::check_alone(at, value, &self.clock, time);
+                let alone = midnight::check_alone(at, value, clock, time);
                 return alone.map(|()| of_moment(at, calendar)).map_err(of_name);
             }
             Some(Written::Civil(civil)) if civil.time() != Time::midnight() => {
-                return in_zone(civil, &self.clock, &quoted(value)).map(|at| of_moment(at, calendar)).map_err(of_name);
+                return in_zone(civil, clock, &quoted(value)).map(|at| of_moment(at, calendar)).map_err(of_name);
             }
             // Spreadsheets write a day as its midnight.
             Some(Written::Civil(civil)) => (civil.date(), true),
@@ -241,18 +250,11 @@ impl<'o> Reader<'o> {
         };
         match beside() {
             Some(time) if !is_daily && !moments::is_midnight(time) => {
-                moments::at_time(day, time, &self.clock).map(|at| of_moment(at, calendar)).map_err(of_name)
+                moments::at_time(day, time, clock).map(|at| of_moment(at, calendar)).map_err(of_name)
             }
             None if !has_midnight => Ok(Stamp { at: None, day: Some((day, DayKind::Written)) }),
-            _ => Ok(self.of_midnight(day, has_midnight)),
+            _ => Ok(of_midnight(day, has_midnight, clock)),
         }
-    }
-
-    fn of_midnight(&self, day: Date, is_written: bool) -> Stamp {
-        let zone = self.clock.zone.as_ref();
-        let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
-        let kind = if is_written { DayKind::Midnight } else { DayKind::Written };
-        Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, kind)) }
     }
 
     fn prices(&self, row: &Row, left_out: &mut Vec<String>) -> Result<Prices, String> {
@@ -346,6 +348,14 @@ impl<'o> Reader<'o> {
         })?;
         Ok(Some(width))
     }
+}
+
+/// A day that is written as a date, or as its midnight.
+fn of_midnight(day: Date, is_written: bool, clock: &Clock) -> Stamp {
+    let zone = clock.zone.as_ref();
+    let at = zone.and_then(|zone| zone.to_timestamp(day.at(0, 0, 0, 0)).ok());
+    let kind = if is_written { DayKind::Midnight } else { DayKind::Written };
+    Stamp { at: at.map(Timestamp::as_microsecond), day: Some((day, kind)) }
 }
 
 fn of_moment(at: Timestamp, calendar: &Calendar) -> Stamp {

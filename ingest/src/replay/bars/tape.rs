@@ -1,6 +1,7 @@
 //! Makes bars of the readings of all files.
 
 use super::stamped::{self, BarTime};
+use super::traded::Traded;
 use super::width::{self, DAYS, Width};
 use super::{DAY_S, DayKind, Prices, Reading, Stamp, SymbolOf, round_the_clock};
 use crate::IngestError;
@@ -130,34 +131,8 @@ impl Collector {
             }
             file_widths.push(width);
         }
-        for (index, (file, width)) in self.files.iter().zip(file_widths).enumerate() {
-            let (bars, rejects) = (collected.bars.len(), collected.rejected.len());
-            for reading in &file.readings {
-                let market = collected.calendars.of(&symbols[reading.symbol as usize]);
-                match bar(reading, &width, market).and_then(|bar| bar.final_at(options.now)) {
-                    Ok(bar) => {
-                        let bar = Kept { file: index as u32, ..bar };
-                        collected.keep(bar, &mut kept, &self.files, &options.symbol)?;
-                    }
-                    Err(reason) => {
-                        let origin = file.origin(reading.number);
-                        let raw = file.doubtful.get(&reading.number).cloned();
-                        let raw =
-                            raw.unwrap_or_else(|| describe(reading, &symbols[reading.written as usize]).into_bytes());
-                        collected.rejected.push(Rejected { origin, reason, raw });
-                    }
-                }
-            }
-            if collected.bars.len() == bars {
-                let (rows, rejected) = (file.readings.len() as u64, &collected.rejected[rejects..]);
-                return Err(crate::replay::source::nothing_readable(&file.file, rows, rejected));
-            }
-            let bars = &collected.bars[bars..];
-            let named = bars.first().filter(|_| options.symbol == SymbolOf::FileName);
-            let named = named.map(|bar| &symbols[bar.symbol as usize]);
-            let described = file.describe(&width, said.is_some(), time, bars, named);
-            let unfinished = options.now.and_then(|_| file.unfinished(bars));
-            collected.widths.extend([Some(described), unfinished].into_iter().flatten());
+        for (index, width) in file_widths.iter().enumerate() {
+            collected.add_file(index, width, said.is_some(), &mut kept, &self.files, options)?;
         }
         let doubtful = markets::doubtful(&collected.symbols(), &collected.calendars, options.tickers.as_deref());
         collected.markets.extend(doubtful);
@@ -249,6 +224,46 @@ impl Kept {
 }
 
 impl Collected {
+    /// Adds the bars of the file in this place, and what a person should know of them.
+    fn add_file(
+        &mut self,
+        index: usize,
+        width: &Width,
+        is_said: bool,
+        kept: &mut HashMap<(u32, u32, i64), usize>,
+        files: &[FileReadings],
+        options: &ReplayOptions,
+    ) -> Result<(), IngestError> {
+        let file = &files[index];
+        let (bars, rejects) = (self.bars.len(), self.rejected.len());
+        let traded = Traded::of(&file.readings);
+        for (_, reading) in file.readings.iter().enumerate().filter(|(place, _)| traded.is_bar(*place)) {
+            let market = self.calendars.of(&self.symbols[reading.symbol as usize]);
+            match bar(reading, width, market).and_then(|bar| bar.final_at(options.now)) {
+                Ok(bar) => self.keep(Kept { file: index as u32, ..bar }, kept, files, &options.symbol)?,
+                Err(reason) => {
+                    let origin = file.origin(reading.number);
+                    let raw = file.doubtful.get(&reading.number).cloned();
+                    let described = || describe(reading, &self.symbols[reading.written as usize]).into_bytes();
+                    let raw = raw.unwrap_or_else(described);
+                    self.rejected.push(Rejected { origin, reason, raw });
+                }
+            }
+        }
+        if self.bars.len() == bars {
+            let (rows, rejected) = (file.readings.len() as u64, &self.rejected[rejects..]);
+            return Err(crate::replay::source::nothing_readable(&file.file, rows, rejected));
+        }
+        let bars = &self.bars[bars..];
+        let named = bars.first().filter(|_| options.symbol == SymbolOf::FileName);
+        let named = named.map(|bar| &self.symbols[bar.symbol as usize]);
+        let described = file.describe(width, is_said, options.bar_time, bars, named);
+        let unfinished = options.now.and_then(|_| file.unfinished(bars));
+        self.widths.extend([Some(described), unfinished].into_iter().flatten());
+        self.widths.extend(traded.notes(&file.file.display().to_string()));
+        Ok(())
+    }
+
     /// Keeps the bar. Of several rows of one bar the last counts.
     fn keep(
         &mut self,

@@ -1,6 +1,7 @@
 //! The names by which the fields of an article are known.
 
 use crate::replay::names::{Index, Role};
+use crate::replay::zones;
 use std::sync::LazyLock;
 
 /// The roles of an article's fields, with the names that Massive, Alpaca, Finnhub, Alpha Vantage, Tiingo, Yahoo,
@@ -11,6 +12,7 @@ const ROLES: &[Role] = &[
     Role { name: "description", others: DESCRIPTION },
     Role { name: "symbols", others: SYMBOLS },
     Role { name: "published_at", others: PUBLISHED_AT },
+    Role { name: zones::ROLE, others: zones::NAMES },
     Role { name: "updated_at", others: UPDATED_AT },
     Role { name: "received_at", others: RECEIVED_AT },
     Role {

@@ -5,6 +5,7 @@ mod identity;
 mod known;
 mod midnights;
 mod row;
+mod times;
 mod unknown;
 
 pub(super) use edits::{Collected, Collector};

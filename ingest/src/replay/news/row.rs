@@ -2,19 +2,19 @@
 
 use super::identity::Identity;
 use super::known::{IGNORED, INDEX};
+use super::times::{Times, is_like};
 use super::unknown::UnknownTimes;
-use crate::epoch::{is_plausible, whole_microseconds};
+use crate::epoch::is_plausible;
 use crate::providers::LARGEST_RECORD;
 use crate::providers::items::{ItemResult, check_record, check_size};
 use crate::providers::registry::PROVIDERS;
-use crate::replay::names::{Field, Names};
+use crate::replay::names::Names;
 use crate::replay::values::ticker::{Companies, companies};
-use crate::replay::values::time::{Clock, Moment, Written, in_zone, moment, written};
+use crate::replay::values::time::Clock;
 use crate::replay::values::{is_missing, midnight, quoted, text};
-use crate::replay::{ReplayOptions, delayed, moments};
+use crate::replay::zones::{RowClock, Zones};
+use crate::replay::{ReplayOptions, delayed};
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
-use jiff::tz::{Offset, TimeZone};
 use sha2::{Digest, Sha256};
 use tapewire_core::symbol::AssetClass;
 use tapewire_core::{Article, Symbol};
@@ -41,6 +41,9 @@ pub(in crate::replay) struct Draft {
 pub(in crate::replay) struct Reader<'o> {
     names: Names,
     clock: Clock,
+    zones: Zones,
+    /// The flag that names columns.
+    names_flag: &'static str,
     options: &'o ReplayOptions,
     unknown_times: UnknownTimes,
 }
@@ -66,8 +69,9 @@ impl<'o> Reader<'o> {
         zone_flag: &'static str,
     ) -> Result<Self, String> {
         let names = Names::new(&INDEX, IGNORED, names_flag, &options.news_columns)?;
-        let clock = Clock { zone: options.news_zone.clone(), order: options.news_date_order, zone_flag };
-        Ok(Self { names, clock, options, unknown_times: UnknownTimes::default() })
+        let clock = Clock { zone: options.news_zone.clone(), eastern: None, order: options.news_date_order, zone_flag };
+        let (zones, unknown_times) = (Zones::default(), UnknownTimes::default());
+        Ok(Self { names, clock, zones, names_flag, options, unknown_times })
     }
 
     /// Reads an item that was received just now, at `received_at` (UTC).
@@ -75,7 +79,7 @@ impl<'o> Reader<'o> {
     /// # Errors
     /// Why it is not an article.
     pub fn item(&self, row: &Row, provider: &str, received_at: Timestamp) -> ItemResult<Article> {
-        let draft = self.general(row, provider)?;
+        let draft = self.general(row, provider, &self.clock_of(row))?;
         let article = draft.article;
         if article.title.is_empty() && article.description.is_empty() {
             return Err("it has neither a title nor a text".into());
@@ -83,6 +87,10 @@ impl<'o> Reader<'o> {
         let revision = Article::fingerprint(&article.title, &article.description, &article.symbols);
         let flaw = || format!("the article is kept: {}", draft.left_out.join("; "));
         Ok((Article { revision, received_at, ..article }, (!draft.left_out.is_empty()).then(flaw)))
+    }
+
+    fn clock_of(&self, row: &Row) -> RowClock<'_> {
+        self.zones.clock(row, &self.names, &self.clock, self.names_flag)
     }
 
     /// See [`Names::missing_column`].
@@ -102,6 +110,7 @@ impl<'o> Reader<'o> {
     pub fn read(&self, row: &Row) -> Result<Draft, String> {
         let raw = String::from_utf8_lossy(&row.raw);
         check_size(&raw)?;
+        let clock = &self.clock_of(row);
         let of_a_provider = PROVIDERS.iter().find_map(|provider| Some((provider.kind, provider.replay_line?(&raw)?)));
         let mut draft = match of_a_provider {
             Some((_, Ok((article, flaw)))) if self.options.news_columns.is_empty() => {
@@ -126,16 +135,16 @@ impl<'o> Reader<'o> {
                         identity,
                         article,
                     },
-                    false => self.general(row, &article.provider)?,
+                    false => self.general(row, &article.provider, clock)?,
                 }
             }
-            Some((kind, _)) => self.general(row, kind)?,
-            None => self.general(row, "replay")?,
+            Some((kind, _)) => self.general(row, kind, clock)?,
+            None => self.general(row, "replay", clock)?,
         };
         draft.article.symbols = self.aliased(draft.article.symbols);
-        self.set_received(&mut draft, row)?;
+        self.set_received(&mut draft, row, clock)?;
         let (mapping, known_at) = (&self.options.news_columns, draft.article.received_at);
-        self.unknown_times.look(row, &self.names, mapping, &self.clock, known_at);
+        self.unknown_times.look(row, &self.names, mapping, &clock.clock, known_at);
         // The record of a shorter row can't be too large: JSON writes a byte as six at most, and a text is in a record
         // and its key three times at most.
         if raw.len() > LARGEST_RECORD / 20 {
@@ -146,11 +155,13 @@ impl<'o> Reader<'o> {
 
     /// When the text was knowable: when the row says that it was received, but not before its publication or edit; or a
     /// delay after that.
-    fn set_received(&self, draft: &mut Draft, row: &Row) -> Result<(), String> {
+    fn set_received(&self, draft: &mut Draft, row: &Row, clock: &RowClock<'_>) -> Result<(), String> {
         let article = &mut draft.article;
-        let (updates, receipts) = (self.times(row, "updated_at")?, self.times(row, "received_at")?);
+        let names = &self.names;
+        let all = |role| clock.read(|clock| Times { names, clock }.times(row, role));
+        let (updates, receipts) = (all("updated_at")?, all("received_at")?);
         let (updated, received) = (latest(updates.iter()), latest(receipts.iter()));
-        let made_public = self.made_public(row, article.published_at);
+        let made_public = clock.read(|clock| Times { names, clock }.made_public(row, article.published_at));
         let made_public = made_public
             .map_err(|reason| format!("{reason}; --news-columns published_at=NAME names the only time that counts"))?;
         let published = made_public.map_or(article.published_at, |at| at.max(article.published_at));
@@ -160,60 +171,16 @@ impl<'o> Reader<'o> {
         // Of the names of `received_at`, only those of a receipt give the time of an edit: rows of one article for several
         // companies may each have been crawled at a different time.
         draft.edited_at = updated.max(latest(receipts.iter().filter(|(name, _)| is_receipt(name))));
-        let is_midnight = |value: &Value| midnight::is_midnight(edited, value, &self.clock);
+        let is_midnight = |value: &Value| midnight::is_midnight(edited, value, &clock.clock);
         draft.is_midnight = received.is_none_or(|at| at <= edited)
             && self.names.find(row, "published_at").is_some_and(|(_, value)| is_midnight(value));
         Ok(())
     }
 
-    /// When the provider made or showed the article, where the row has that beside the time of publication.
-    fn made_public(&self, row: &Row, published_at: Timestamp) -> Result<Option<Timestamp>, String> {
-        let publication = self.names.find(row, "published_at").map(|(name, _)| name);
-        let mut latest: Option<Timestamp> = None;
-        for (name, value) in self.names.all(row, "published_at") {
-            if Some(name) == publication || !is_like(name, &["created", "display"]) || is_no_time(name, value) {
-                continue;
-            }
-            let at = match moment(value, &self.clock).map_err(|reason| format!("{name} {reason}"))? {
-                None => continue,
-                Some(Moment::At(at)) => whole_microseconds(at),
-                Some(Moment::Day(day)) if is_over(day, published_at) => continue,
-                Some(Moment::Day(_)) => return Err(format!("{name} {} is a day without a time of day", quoted(value))),
-            };
-            latest = latest.max(Some(at));
-        }
-        Ok(latest)
-    }
-
-    /// The moments of all fields of a role: of edits, or of receipts.
-    fn times<'r>(&self, row: &'r Row, role: &str) -> Result<Vec<(&'r str, Timestamp)>, String> {
-        let fields = self.names.all(row, role);
-        let mut times = Vec::with_capacity(fields.len());
-        for &(name, value) in &fields {
-            let is_beside_day = || fields.iter().any(|&(other, day)| other != name && self.may_be_day(day));
-            if is_no_time(name, value) || midnight::is_time_of_day(value) && is_beside_day() {
-                continue;
-            }
-            let at = self.moment_of((name, value), &fields);
-            let at = at.map_err(|reason| format!("{reason}; --news-columns {role}= leaves such times out"))?;
-            times.extend(at.map(|at| (name, at)));
-        }
-        Ok(times)
-    }
-
-    /// Whether a value is a day, or the midnight that spreadsheets write for it.
-    fn may_be_day(&self, value: &Value) -> bool {
-        match written(value, &self.clock) {
-            Ok(Some(Written::Day(_))) => true,
-            Ok(Some(Written::Civil(civil))) => civil.time() == Time::midnight(),
-            Ok(Some(Written::At(at))) => midnight::is_midnight(at, value, &self.clock),
-            Ok(None) | Err(_) => false,
-        }
-    }
-
-    fn general(&self, row: &Row, provider: &str) -> Result<Draft, String> {
+    fn general(&self, row: &Row, provider: &str, clock: &RowClock<'_>) -> Result<Draft, String> {
         self.check_names(row)?;
-        let published_at = match self.time(row, "published_at")? {
+        let names = &self.names;
+        let published_at = match clock.read(|clock| Times { names, clock }.time(row, "published_at"))? {
             Some(at) => at,
             None => {
                 let missing = self
@@ -292,41 +259,6 @@ impl<'o> Reader<'o> {
         Err(self.names.lacks(row, if lacks_text { "title" } else { "symbols" }))
     }
 
-    fn time(&self, row: &Row, role: &str) -> Result<Option<Timestamp>, String> {
-        let field = self.names.find(row, role);
-        field.map_or(Ok(None), |field| self.moment_of(field, &self.names.all(row, role)))
-    }
-
-    /// The moment of one of the fields of a role. The day and the time of day may be in two of them, such as `date` and
-    /// `time`.
-    fn moment_of(&self, (name, value): Field<'_>, fields: &[Field<'_>]) -> Result<Option<Timestamp>, String> {
-        let of_name = |reason: String| format!("{name} {reason}");
-        let beside = || {
-            let mut fields = fields.iter();
-            let time =
-                fields.find(|(other, time)| *other != name && midnight::is_time_of(value, other, time, &self.clock));
-            time.map(|&(_, time)| time)
-        };
-        let day = match written(value, &self.clock).map_err(of_name)? {
-            None => return Ok(None),
-            Some(Written::At(at)) => {
-                let alone = midnight::check_alone(at, value, &self.clock, beside);
-                return alone.map(|()| Some(at)).map_err(of_name);
-            }
-            // Spreadsheets write a day as its midnight.
-            Some(Written::Civil(civil)) if civil.time() != Time::midnight() || beside().is_none() => {
-                let at = in_zone(civil, &self.clock, &quoted(value)).map_err(of_name)?;
-                return Ok(Some(whole_microseconds(at)));
-            }
-            Some(Written::Civil(civil)) => civil.date(),
-            Some(Written::Day(day)) => day,
-        };
-        match beside() {
-            Some(time) => moments::at_time(day, time, &self.clock).map(Some).map_err(of_name),
-            None => Err(format!("{name} {} is a day without a time of day", quoted(value))),
-        }
-    }
-
     /// The first field that holds a text. A field that holds something else is left out, with a reason.
     fn text(
         &self,
@@ -387,48 +319,9 @@ impl<'o> Reader<'o> {
     }
 }
 
-/// Whether a name begins with one of these words.
-fn is_like(name: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| name.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word)))
-}
-
 /// Whether a field of `received_at` is a receipt, by its name, and not the crawl or the download of a page.
 fn is_receipt(name: &str) -> bool {
     is_like(name, &["receiv", "receipt"]) || name.to_lowercase().ends_with("received")
-}
-
-/// Whether a field of a time says that it has no value, as programs write it (`0`, `0001-01-01`), or, by its name, that
-/// something happened, or what, but not when: `edited: "N"`, `changed: ["title"]`.
-fn is_no_time(name: &str, value: &Value) -> bool {
-    const NEVER: [&str; 5] = ["0000-", "0001-01-01", "1899-12-30", "1900-01-01", "1970-01-01"];
-    let (text, is_flag) = match value {
-        Value::Bool(_) => return true,
-        Value::List(_) | Value::Object(_) => ("", true),
-        Value::Text(text) | Value::Number(text) => {
-            let text = text.trim();
-            (text, text.len() < 4 || text.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        }
-        Value::Instant(_) | Value::Civil(_) | Value::Date(_) => return is_unset(value),
-        Value::Null => return false,
-    };
-    let is_never = matches!(text, "0" | "false" | "False") || NEVER.iter().any(|never| text.starts_with(never));
-    is_never || is_flag && name.to_lowercase().ends_with("ed")
-}
-
-/// Whether a time of a typed column is of 1970 or earlier, as programs write one that was never set.
-fn is_unset(value: &Value) -> bool {
-    let year = match value {
-        Value::Instant(at) => at.to_zoned(TimeZone::UTC).year(),
-        Value::Civil(civil) => civil.year(),
-        Value::Date(day) => day.year(),
-        _ => return false,
-    };
-    year <= 1970
-}
-
-/// Whether a day is over in every zone at a moment. It ends last where clocks are twelve hours behind UTC.
-fn is_over(day: Date, at: Timestamp) -> bool {
-    day < TimeZone::fixed(Offset::constant(-12)).to_datetime(at).date()
 }
 
 fn latest<'t, 'n: 't>(times: impl Iterator<Item = &'t (&'n str, Timestamp)>) -> Option<Timestamp> {

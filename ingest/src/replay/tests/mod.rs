@@ -8,8 +8,10 @@ mod news;
 mod refused;
 mod stamped;
 mod stretches;
+mod traded;
 mod trades;
 mod width;
+mod zones;
 
 use super::*;
 use tapewire_core::{Article, Bar};

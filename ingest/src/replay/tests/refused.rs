@@ -99,3 +99,10 @@ fn tables_of_pandas_that_are_no_rows_are_refused_by_their_orient() {
     let refused = bars(index).err().unwrap();
     assert!(refused.contains("orient=\"index\"") && refused.contains("reset_index()"), "{refused}");
 }
+
+#[test]
+fn the_standard_input_is_read_for_one_file_only() {
+    let inputs = Inputs { news: vec!["-".into()], bars: vec!["-".into()] };
+    let refused = prepare(&inputs, &ReplayOptions::default(), |_| Ok(())).unwrap_err().to_string();
+    assert!(refused.contains("standard input") && refused.contains("two files"), "{refused}");
+}

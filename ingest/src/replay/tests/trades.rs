@@ -89,6 +89,97 @@ fn prices_of_databento_are_counted_in_billionths() {
     assert_eq!((bars[0].close, bars[0].volume), (201.35, 100.0));
 }
 
+/// The best prices of an order book (`mbp-1`), with an order that is added, a trade, its fill, a cancelled order and a reset.
+#[test]
+fn only_the_trades_of_an_order_book_are_trades() {
+    let header = "ts_event,rtype,publisher_id,instrument_id,action,side,price,size,sequence,symbol\n";
+    let row = |second: u64, action: &str, price: &str, size: u64| {
+        format!(
+            "{},1,2,38,{action},B,{price},{size},{second},AAPL\n",
+            1_748_872_800_000_000_000 + second * 1_000_000_000
+        )
+    };
+    let book = [
+        row(0, "A", "190000000000", 500),
+        row(1, "T", "201360000000", 100),
+        row(1, "F", "201360000000", 100),
+        row(2, "C", "250360000000", 900),
+        row(3, "M", "190000000000", 5),
+        row(4, "R", "9223372036854775807", 0),
+        row(5, "T", "201350000000", 40),
+    ];
+    let (folded, bars) = fold(&format!("{header}{}", book.concat())).unwrap();
+    assert_eq!((folded.trades, folded.rejected, bars.len()), (2, 0, 1));
+    assert_eq!([bars[0].open, bars[0].high, bars[0].low, bars[0].close], [201.36, 201.36, 201.35, 201.35]);
+    assert_eq!((bars[0].volume, bars[0].trades), (140.0, Some(2)));
+    assert!(folded.notes[0].contains("5 rows are of an order book and no trades"), "{:?}", folded.notes);
+    // Without the columns that mark Databento's records, and without the action.
+    let short = "ts_event,action,price,size,symbol\n1748872801000000000,T,201.36,100,AAPL\n\
+        1748872802000000000,C,250.36,900,AAPL\n";
+    assert_eq!(fold(short).unwrap().0.trades, 1);
+    let no_action = format!("{header}{}", book.concat()).replace("action", "kind");
+    assert!(fold(&no_action).unwrap_err().contains("rtype `1` is of an order book"));
+    // Another provider's column says whose order it was.
+    let other = "symbol,time,price,size,action\nA,2025-06-02T14:00:00Z,10,1,BUY\nA,2025-06-02T14:00:01Z,10,1,C\n";
+    assert_eq!(fold(other).unwrap().0.trades, 2);
+}
+
+#[test]
+fn databentos_undefined_price_is_no_price() {
+    let header = "ts_event,rtype,publisher_id,instrument_id,action,price,size,symbol\n";
+    for undefined in ["9223372036854775807", "9223372036.854775807", "9223372036.854776"] {
+        let csv = format!(
+            "{header}1748872801000000000,0,2,38,T,201.36,100,AAPL\n\
+            1748872802000000000,0,2,38,T,{undefined},100,AAPL\n"
+        );
+        let (folded, bars) = fold(&csv).unwrap();
+        assert_eq!((folded.trades, folded.rejected, bars[0].close), (1, 1, 201.36), "{undefined}");
+        assert!(folded.reasons[0].contains("undefined price"), "{:?}", folded.reasons);
+        let of_bars = format!(
+            "ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol\n\
+            1747056600000000000,33,2,38,193,194,192,193,15,EXMP\n1747056660000000000,33,2,38,193,194,192,193,15,EXMP\n\
+            1747056720000000000,33,2,38,{undefined},{undefined},{undefined},{undefined},0,EXMP\n"
+        );
+        let given = ReplayOptions { price_scale: Some(1.0), ..ReplayOptions::default() };
+        let read = bars_with(&of_bars, &given).unwrap();
+        assert!(read.reasons()[0].1.contains("undefined price"), "{:?}", read.reasons());
+        assert_eq!(read.bars().len(), 2);
+    }
+}
+
+/// NYSE's TAQ, as WRDS has it: the symbol in two columns, letters for conditions, and corrections.
+#[test]
+fn trades_of_taq_are_those_of_their_class_and_of_the_tapes_rules() {
+    let taq = "DATE,TIME_M,EX,SYM_ROOT,SYM_SUFFIX,TR_SCOND,SIZE,PRICE,TR_STOP_IND,TR_CORR,TR_SEQNUM,TR_ID\n\
+        2025-06-02,9:30:00.123456789,N,BRK,A,@ O,1,750000.5,,00,1,1\n\
+        2025-06-02,9:30:01.123456789,N,BRK,B,@,100,500.25,,00,2,2\n\
+        2025-06-02,9:30:02.5,N,BRK,B,@,100,999.99,,08,3,3\n\
+        2025-06-02,9:30:03.5,D,BRK,B,@ TI,1,400.35,,00,4,4\n\
+        2025-06-02,9:30:04.5,T,BRK,B,@F,200,501.25,,01,5,5\n\
+        2025-06-02,9:30:04.5,T,BRK,B,@F,200,900.25,,12,6,6\n\
+        2025-06-02,9:30:05,N,PSA,PRH,,100,20.5,,00,7,7\n\
+        2025-06-02,9:30:05,N,ACHR,WS,,100,2.5,,00,8,8\n\
+        2025-06-02,9:30:05,N,XYZ,L,,100,3.5,,00,9,9\n\
+        2025-06-02,9:30:05,N,AAPL,,,100,200.5,,00,10,10\n";
+    let options = TradesOptions { zone: zone("America/New_York"), ..options() };
+    let (folded, bars) = fold_with(taq, &options).unwrap();
+    assert_eq!((folded.trades, folded.rejected), (8, 0), "{:?}", folded.reasons);
+    let found: Vec<(&str, f64)> = bars.iter().map(|bar| (bar.symbol.as_str(), bar.close)).collect();
+    let expected =
+        [("AAPL", 200.5), ("ACHR.WS", 2.5), ("BRK.A", 750_000.5), ("BRK.B", 501.25), ("PSApH", 20.5), ("XYZ-L", 3.5)];
+    assert_eq!(found, expected);
+    let class_b = &bars[3];
+    assert_eq!((class_b.open, class_b.high, class_b.low, class_b.volume), (500.25, 501.25, 500.25, 301.0));
+    assert_eq!(class_b.start, at("2025-06-02T13:30:00Z"));
+    assert_eq!(folded.notes, ["2 trades were cancelled or corrected, and do not count"]);
+    // Without the suffixes, two classes would be one symbol.
+    let roots = taq.replace("SYM_SUFFIX", "OTHER");
+    let refused = fold_with(&roots, &options).unwrap_err();
+    assert!(refused.contains("column SYM_ROOT") && refused.contains("--columns suffix="), "{refused}");
+    let none = TradesOptions { columns: [("suffix".to_owned(), None)].into(), ..options };
+    assert_eq!(fold_with(taq, &none).unwrap().0.symbols, 5);
+}
+
 #[test]
 fn rows_without_ids_are_trades_of_their_own() {
     let (_, bars) = fold("symbol,time,price,size\nA,2025-06-02T14:00:00Z,10,1\nA,2025-06-02T14:00:00Z,10,1\n").unwrap();

@@ -4,7 +4,7 @@ mod folds;
 mod row;
 
 use super::names::Mapping;
-use super::source::{Files, reasons};
+use super::source::{Files, check_standard_input, reasons};
 use super::values::time::{DateOrder, is_of_other_order};
 use super::{ReplayProgress, SymbolOf, prepare};
 use crate::IngestError;
@@ -71,6 +71,7 @@ pub fn fold_trades(
     mut out: impl FnMut(Bar) -> Result<(), IngestError>,
 ) -> Result<FoldedTrades, IngestError> {
     let reader = row::Reader::new(options).map_err(IngestError::Config)?;
+    check_standard_input(files.iter())?;
     let own_symbols =
         files.iter().map(|file| prepare::own_symbol(file, &options.symbol)).collect::<Result<Vec<_>, _>>()?;
     let total = files.iter().map(|file| prepare::size(file)).sum::<Result<u64, _>>()?;
@@ -104,7 +105,7 @@ pub fn fold_trades(
     if let Some(reason) = reader.missing_column() {
         return Err(IngestError::Config(reason));
     }
-    (folded.symbols, folded.notes) = (folds.symbols(), folds.notes());
+    (folded.symbols, folded.notes) = (folds.symbols(), reader.notes().chain(folds.notes()).collect());
     for bar in folds.finish() {
         folded.bars += 1;
         out(bar)?;

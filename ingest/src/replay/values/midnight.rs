@@ -65,7 +65,7 @@ pub(in crate::replay) fn check_alone<'v>(
     }
     let Some(time) = time() else { return Ok(()) };
     // The column of times may have the time of the same moment in UTC.
-    let of_utc = Clock { zone: Some(TimeZone::UTC), ..clock.clone() };
+    let of_utc = Clock { zone: Some(TimeZone::UTC), eastern: None, ..clock.clone() };
     let day = TimeZone::UTC.to_datetime(at).date();
     if moments::is_midnight(time) || moments::at_time(day, time, &of_utc) == Ok(at) {
         return Ok(());

@@ -21,7 +21,16 @@ pub fn number(value: &Value, point: bool) -> Result<Option<f64>, String> {
     }
     let plain = without_thousands(dollars(text), point).map_err(|why| format!("{} {why}", quoted_text(text)))?;
     let number = plain.parse::<f64>().ok().filter(|number| number.is_finite());
+    if number.is_some_and(is_undefined) {
+        return Err(format!("{} is Databento's mark for an undefined price", quoted_text(text)));
+    }
     number.map(Some).ok_or_else(|| format!("{} is too large for a number", quoted_text(text)))
+}
+
+/// Whether a number is the largest of 64 bits, or that many billionths: where Databento has no price, it writes one of these.
+fn is_undefined(number: f64) -> bool {
+    const LARGEST: f64 = i64::MAX as f64;
+    number == LARGEST || (number - LARGEST / 1e9).abs() < 1e-5
 }
 
 /// Whether a value is a number whose point can only be a decimal mark: `194.5`, `1002.125` and `1,002.000` are;
@@ -132,6 +141,10 @@ pub fn is_in_billionths(row: &Row, prices: &[&Value]) -> bool {
         }
         _ => false,
     };
+    is_of_databento(row) && prices.iter().all(is_whole)
+}
+
+/// Whether a row has the columns of Databento's records.
+pub fn is_of_databento(row: &Row) -> bool {
     ["rtype", "publisher_id", "instrument_id"].into_iter().all(|name| row.get(name).is_some())
-        && prices.iter().all(is_whole)
 }

@@ -20,7 +20,7 @@ fn digits(text: &str) -> Value {
 }
 
 fn silent() -> Clock {
-    Clock { zone: None, order: None, zone_flag: "--news-zone" }
+    Clock { zone: None, eastern: None, order: None, zone_flag: "--news-zone" }
 }
 
 fn new_york() -> Clock {

@@ -57,6 +57,8 @@ impl fmt::Display for DateOrder {
 pub struct Clock {
     /// The zone of times without one.
     pub zone: Option<TimeZone>,
+    /// `EST` or `EDT`, where a column beside a time without a zone says it, by its offset.
+    pub eastern: Option<tz::Offset>,
     /// The order of dates such as `05/12/2025`.
     pub order: Option<DateOrder>,
     /// The flag that sets the zone; refusals name it.
@@ -291,6 +293,31 @@ fn of_numbers(year: i16, month: i16, day: i16) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
 }
 
+/// A time zone that a column names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NamedZone {
+    /// A name of the time zone database, `UTC`, or an offset.
+    Zone(TimeZone),
+    /// `EST` or `EDT`, by its offset. Many people write `EST` all year.
+    Eastern(tz::Offset),
+}
+
+/// Reads the name of a time zone (IANA), `UTC`, an offset such as `-04:00`, or `EST`, `EDT` and `ET`. `None` if it is neither,
+/// or if the name has several meanings, as `CST` has.
+pub fn named_zone(text: &str) -> Option<NamedZone> {
+    let text = text.trim();
+    match zone(text) {
+        Some(Zone::Fixed(offset)) => Some(NamedZone::Zone(offset.to_time_zone())),
+        Some(Zone::Named(zone)) => Some(NamedZone::Zone(zone)),
+        Some(Zone::Eastern(offset)) => Some(NamedZone::Eastern(offset)),
+        Some(Zone::None) => None,
+        None if text == "0" => Some(NamedZone::Zone(TimeZone::UTC)),
+        // `Japan`. Shorter names are abbreviations.
+        None if text.len() > 4 => TimeZone::get(text).ok().map(NamedZone::Zone),
+        None => None,
+    }
+}
+
 /// The zone after a time.
 enum Zone {
     None,
@@ -437,6 +464,9 @@ fn zone(text: &str) -> Option<Zone> {
 /// # Errors
 /// No zone was given, or the zone has no such moment or two of them.
 pub fn in_zone(civil: DateTime, clock: &Clock, cell: &str) -> Result<Timestamp, String> {
+    if let Some(offset) = clock.eastern {
+        return eastern(civil, offset, clock, cell);
+    }
     let Some(zone) = &clock.zone else {
         let flag = clock.zone_flag;
         return Err(format!("{cell} has no time zone; {flag} America/New_York or {flag} UTC says which"));

@@ -3,8 +3,15 @@
 //! They are those of the output specifications of CTA (tapes A and B) and UTP (tapes C and O, which is over the counter).
 //! One letter means different things on the two.
 
+/// The numbers of the letters of a trade whose tape is not said, such as `@ TI` in NYSE's TAQ. A letter that means two things
+/// restricts what either meaning does.
+pub(crate) fn of_either_tape(text: &str) -> Vec<u32> {
+    let letters = text.chars().filter(|letter| letter.is_ascii_alphanumeric()).map(|letter| letter.to_string());
+    letters.flat_map(|letter| ["A", "C"].into_iter().filter_map(move |tape| of(tape, &letter))).collect()
+}
+
 /// The number of a letter in [`crate::sale_conditions`]; `None` for one that restricts nothing.
-pub(super) fn of(tape: &str, letter: &str) -> Option<u32> {
+pub(crate) fn of(tape: &str, letter: &str) -> Option<u32> {
     let is_cta = matches!(tape, "A" | "B");
     Some(match letter {
         // Average price on CTA; bunched, which restricts nothing, on UTP.
@@ -30,4 +37,24 @@ pub(super) fn of(tape: &str, letter: &str) -> Option<u32> {
         "7" => 53, // qualified contingent
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_of_an_unknown_tape_means_what_it_means_on_either() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("@", &[]),
+            ("@ O", &[]),
+            ("@ TI", &[12, 12, 37, 37]),
+            ("B", &[2]),
+            ("@ WX", &[2]),
+            ("G", &[5]),
+        ] {
+            assert_eq!(of_either_tape(text), expected, "{text}");
+        }
+    }
 }
