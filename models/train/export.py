@@ -26,6 +26,7 @@ from encoding import LABEL_ID, LABELS, encode, load_samples, load_tokenizer, pre
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification
+from written import written_samples
 
 MAX_POSITIONS = 512
 CALIBRATED_ON = ["sentfin", "twitter", "direction"]
@@ -100,13 +101,13 @@ def rounded(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return stored
 
 
-def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: list[dict]) -> dict:
+def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: list[dict], sources: list[str]) -> dict:
     """Puts the calibrated head into `weights`. Returns the figures of its cross-validation."""
     encoder = build(weights)
     encoder.classifier = torch.nn.Identity()
     parts, groups = [], []
-    samples = [*samples, *held_out_samples()]
-    for source in CALIBRATED_ON:
+    samples = [*samples, *held_out_samples(), *written_samples()]
+    for source in sources:
         chosen = [s for s in samples if s["source"] == source and s["split"] == "validation"]
         features = predict(encoder, [encode(tokenizer, s["text"], s["company"]) for s in chosen], bf16=False)
         parts.append((features, np.array([LABEL_ID[s["label"]] for s in chosen])))
@@ -115,7 +116,7 @@ def calibrate(weights: dict[str, torch.Tensor], tokenizer: Tokenizer, samples: l
     for kind, array in zip(("weight", "bias"), refit_head(parts, head, RIDGE), strict=True):
         weights[f"classifier.{kind}"] = torch.from_numpy(array).float()
     scores = cross_validate(parts, groups, head, RIDGE)
-    return {"ridge": RIDGE, "cross_validated": dict(zip(CALIBRATED_ON, scores, strict=True))}
+    return {"ridge": RIDGE, "cross_validated": dict(zip(sources, scores, strict=True))}
 
 
 def write_tokenizer(base: Path, out: Path) -> None:
@@ -145,12 +146,14 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, help="output of train.py")
     parser.add_argument("--base", type=Path, required=True, help="folder of the base encoder")
     parser.add_argument("--out", type=Path, required=True, help="folder of the shipped model")
+    parser.add_argument("--written", action="store_true", help="calibrate on the validation rows of written/, too")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    sources = [*CALIBRATED_ON, "written"] if args.written else CALIBRATED_ON
 
     # Calibrated after rounding, because what is rounded is what is used.
     weights = widened(rounded(average(args.checkpoint)))
-    calibration = calibrate(weights, load_tokenizer(args.base, MAX_POSITIONS), load_samples(args.samples))
+    calibration = calibrate(weights, load_tokenizer(args.base, MAX_POSITIONS), load_samples(args.samples), sources)
 
     fresh = args.out.with_name(args.out.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)

@@ -35,6 +35,7 @@ from relabel import relabel
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from train import Loss, train
 from transformers import BertConfig, BertForSequenceClassification
+from written import FOLDER, read_rows, resembles, written_samples
 
 VERBS = {
     "positive": ["soars", "beats forecasts", "lifts outlook"],
@@ -210,6 +211,7 @@ def train_tiny(
         average=False,
         code_rate=0.08,
         direction=direction,
+        written=0,
         share=1.0,
     )
     return train(model, tiny_tokenizer(), samples, Loss(0.0, teacher), args)
@@ -340,6 +342,25 @@ def test_the_direction_set_is_whole_and_shares_no_text_with_the_grammar():
     assert len(rows) >= 400 and len({row["kind"] for row in rows}) == 10
     assert {row["label"] for row in rows} == set(LABELS)
     assert not {row["text"] for row in rows} & {text for text, _, _ in draw_rows(random.Random(3), 20000)}
+
+
+def test_written_headlines_are_whole_and_apart_from_the_direction_set():
+    rows = [row for path in sorted(FOLDER.glob("*.csv")) for row in read_rows(path)]
+    assert len(rows) >= 5000 and {row["label"] for row in rows} == set(LABELS)
+    assert all(set(row) == {"text", "company", "label"} and row["text"].strip() for row in rows)
+    assert len({(row["text"], row["company"]) for row in rows}) == len(rows)
+    samples = written_samples()
+    texts = {split: {s["text"] for s in samples if s["split"] == split} for split in ("train", "validation")}
+    assert len(texts["validation"]) > 300 and not texts["train"] & texts["validation"]
+    # A row that resembles a text of the direction set would be left out; there is none.
+    assert len(samples) == len(rows)
+    assert not {row["text"] for row in direction_set()} & set.union(*texts.values())
+
+
+def test_what_resembles_shares_most_of_its_words():
+    text = frozenset("elm cuts its costs by a tenth".split())
+    assert resembles(text, [frozenset("fir cuts its costs by a tenth".split())])
+    assert not resembles(text, [frozenset("elm raises its forecast by a tenth".split())])
 
 
 def test_padding_changes_no_logit():

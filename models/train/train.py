@@ -31,6 +31,7 @@ from relabel import relabel
 from tokenizers import Tokenizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from written import written_samples
 
 MAX_TOKENS = 128
 HEAD_SEED = 0
@@ -120,13 +121,15 @@ def train(
     judged = running.module if running else model
     rng = random.Random(args.seed)
     augmenter = Augmenter([s for s in samples if s["split"] == "train"], Rates(code=args.code_rate))
-    watched = [s for s in samples if s["split"] in ("validation", "dev")] + (
+    written = written_samples() if args.written else []
+    writer = Augmenter([s for s in written if s["split"] == "train"], Rates(code=args.code_rate))
+    watched = [s for s in samples + written if s["split"] in ("validation", "dev")] + (
         held_out_samples() if args.direction else []
     )
     relabelled = {(s["text"], s["company"]) for s in augmenter.samples if "relabelled" in s}
     optimizer = torch.optim.AdamW(parameter_groups(model, args.rate, args.layer_decay), fused=True)
     kept = math.ceil(len(augmenter.samples) * args.share)
-    per_epoch = math.ceil((kept + args.direction) / args.batch)
+    per_epoch = math.ceil((kept + args.direction + args.written * len(writer.samples)) / args.batch)
     total = args.steps or per_epoch * args.epochs
     warm = max(1, total // 16)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -136,7 +139,7 @@ def train(
     while step < total:
         model.train()
         drawn = augmenter.epoch(rng)[: kept if args.share < 1 else None]
-        made = draw_rows(rng, args.direction)
+        made = draw_rows(rng, args.direction) + [row for _ in range(args.written) for row in writer.epoch(rng)]
         untaught = frozenset(made) | {row for row in drawn if row[:2] in relabelled}
         if made:
             drawn += made
@@ -191,6 +194,7 @@ def main() -> None:
         "--no-average", dest="average", action="store_false", help="keep the last weights, not their running average"
     )
     parser.add_argument("--direction", type=int, default=0, help="rows that direction.py makes for each epoch")
+    parser.add_argument("--written", type=int, default=0, help="how often each row of written/ is drawn in an epoch")
     parser.add_argument("--share", type=float, default=1.0, help="share of the training samples in each epoch")
     parser.add_argument("--code-rate", type=float, default=Rates.code, help="see augment.Rates.code")
     parser.add_argument("--threads", type=int, default=1)
