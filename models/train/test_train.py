@@ -352,7 +352,7 @@ def test_written_headlines_are_whole_and_apart_from_the_direction_set():
     samples = written_samples()
     texts = {split: {s["text"] for s in samples if s["split"] == split} for split in ("train", "validation")}
     assert len(texts["validation"]) > 300 and not texts["train"] & texts["validation"]
-    # A row that resembles a text of the direction set would be left out; there is none.
+    # A row that resembles a text of the direction set would be left out. Today no row does.
     assert len(samples) == len(rows)
     assert not {row["text"] for row in direction_set()} & set.union(*texts.values())
 
