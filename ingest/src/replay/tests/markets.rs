@@ -206,7 +206,7 @@ fn bars_of_a_country_without_a_calendar_are_refused_until_somebody_says_their_ho
 }
 
 fn days(header: &str, row: impl Fn(&str) -> String) -> String {
-    let rows = ["2025-06-02", "2025-06-03", "2025-06-04", "2025-06-05", "2025-06-06"].map(|day| row(day)).concat();
+    let rows = ["2025-06-02", "2025-06-03", "2025-06-04", "2025-06-05", "2025-06-06"].map(row).concat();
     format!("{header},start,open,high,low,close,volume\n{rows}")
 }
 

@@ -385,7 +385,9 @@ fn the_smallest_p_is_that_of_the_most_extreme_shuffle() {
         };
         (0..items.len()).flat_map(with_first).collect()
     }
-    let cases: [(&[&[f64]], &[f64], f64); 7] = [
+    /// Scores by day, the outcomes, and the smallest p.
+    type Case<'a> = (&'a [&'a [f64]], &'a [f64], f64);
+    let cases: [Case; 7] = [
         (&[&[0.3, 0.1]], &[1.0, 2.0], 1.0),
         (&[&[0.3, 0.1], &[0.5, 0.9], &[0.2, 0.8], &[0.4, 0.6]], &[1.0, 2.0, 5.0, 3.0, 1.0, 4.0, 2.0, 0.5], 2.0 / 16.0),
         (&[&[0.3, 0.1, 0.9, 0.25]], &[1.0, 7.0, 3.0, 0.0], 1.0 / 24.0),
