@@ -202,7 +202,7 @@ class Compose(unittest.TestCase):
 
     def test_whatever_reads_clickhouse_is_given_every_setting_of_retention_and_of_cold_storage(self):
         defaults = {
-            f"TAPEWIRE_CLICKHOUSE_{section.upper()}_{setting.upper()}": value
+            "_".join(["TAPEWIRE", "CLICKHOUSE", section.upper(), setting.upper()]): value
             for section in ("retention", "cold")
             for setting, value in defaults_of(f"clickhouse.{section}").items()
         }

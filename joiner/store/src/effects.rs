@@ -80,7 +80,9 @@ const P_VALUE: &str = "if(t IS NULL, NULL, arrayReduce(
 const INFORMATION_COEFFICIENT: &str = r"WITH
     pairs AS (
         SELECT
-            step, horizon, minutes, reached.1 AS outcome, assumeNotNull(reached.2) AS value, assumeNotNull(score) AS signed,
+            step, horizon, minutes, reached.1 AS outcome,
+            -- A window may take -0 and 0 for two values, depending on how it sorts; the sum has no -0.
+            assumeNotNull(reached.2) + 0. AS value, assumeNotNull(score) + 0. AS signed,
             published_at, toDate(assumeNotNull(entry_at), 'UTC') AS day
         CHOSEN
     ),
