@@ -259,9 +259,9 @@ class Market(unittest.TestCase):
             self.assertAlmostEqual(bars[-1]["close"] / base - 1, changes[-1][1])
 
     def test_indicators_are_of_one_company(self):
-        most = query("trending", run=[seed.RUN])[0]["symbol"]
         rows = query("indicators", run=[seed.RUN])
-        self.assertEqual({most}, {row["symbol"] for row in rows})
+        (most,) = {row["symbol"] for row in rows}
+        self.assertIn(most, [row["symbol"] for row in query("trending", run=[seed.RUN])[:3]])
         drawn = self.drawn("indicators", most)
         self.assertEqual(drawn[-1]["close"], rows[0]["close"])
         self.assertEqual(len(drawn), len(rows))
