@@ -6,8 +6,6 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// A span as it was received.
@@ -56,17 +54,14 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                let kept = Arc::clone(&kept);
-                std::thread::spawn(move || serve(connection, &kept));
-            }
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+        let address = tapewire_testkit::receive(answer, move |tapewire_testkit::Request { line, headers, body }| {
+            let spans = spans(ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
+            kept.lock().unwrap().push(Request { line, headers, spans });
         });
-        Self { url, requests }
+        Self { url: format!("http://{address}"), requests }
     }
 
     /// All spans so far.
@@ -78,28 +73,6 @@ impl Receiver {
     pub fn requests(&self) -> Vec<(String, String)> {
         let requests = self.requests.lock().unwrap();
         requests.iter().map(|request| (request.line.clone(), request.headers.clone())).collect()
-    }
-}
-
-/// Answers the requests of a connection.
-fn serve(connection: TcpStream, kept: &Mutex<Vec<Request>>) {
-    let mut reader = BufReader::new(connection.try_clone().unwrap());
-    let mut writer = connection;
-    loop {
-        let (mut line, mut headers) = (String::new(), String::new());
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        while reader.read_line(&mut headers).unwrap() > 0 && !headers.ends_with("\r\n\r\n") && headers != "\r\n" {}
-        let headers = headers.to_lowercase();
-        let length = headers.lines().find_map(|header| header.strip_prefix("content-length:")).unwrap();
-        let mut body = vec![0; length.trim().parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        let spans = spans(ExportTraceServiceRequest::decode(body.as_slice()).unwrap());
-        kept.lock().unwrap().push(Request { line: line.trim().to_owned(), headers, spans });
-        writer
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n")
-            .unwrap();
     }
 }
 

@@ -1,5 +1,5 @@
-//! What tests of several crates share: records to start from, random numbers, servers to run against, and a proxy that
-//! disturbs the way to them. Only for tests.
+//! What tests of several crates share: records to start from, random numbers, servers to run against, a proxy that
+//! disturbs the way to them, and a server that takes what a program sends. Only for tests.
 //!
 //! A test sets the fields that matter to it and takes the rest from here:
 //!
@@ -14,6 +14,7 @@
 mod dice;
 mod every;
 mod proxy;
+mod receiver;
 mod records;
 mod servers;
 mod topics;
@@ -21,6 +22,7 @@ mod topics;
 pub use dice::Dice;
 pub use every::{Optional, every_record};
 pub use proxy::{Network, Proxy};
+pub use receiver::{Request, receive};
 pub use records::{article, at, bar, mention, symbol};
 pub use servers::{clickhouse, kafka, schema_registry};
 pub use topics::{all_records, next_records};

@@ -3,7 +3,8 @@
 use super::*;
 use tapewire_bars::Widths;
 
-fn fold_with(csv: &str, options: &TradesOptions) -> Result<(FoldedTrades, Vec<Bar>), String> {
+/// Folds one file of trades. The bars, or why the file is refused.
+pub(super) fn fold_with(csv: &str, options: &TradesOptions) -> Result<(FoldedTrades, Vec<Bar>), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("trades.csv");
     std::fs::write(&path, csv).unwrap();
@@ -20,7 +21,8 @@ fn fold_with(csv: &str, options: &TradesOptions) -> Result<(FoldedTrades, Vec<Ba
     folded.map(|folded| (folded, bars)).map_err(|error| tapewire_runtime::chain(&error))
 }
 
-fn options() -> TradesOptions {
+/// Bars of a minute from files whose rows have their symbol.
+pub(super) fn options() -> TradesOptions {
     TradesOptions {
         widths: Widths::new(&[60]).unwrap(),
         calendars: Calendars::default(),

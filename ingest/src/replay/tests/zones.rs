@@ -88,24 +88,8 @@ fn days_edits_bars_and_trades_are_read_in_the_zone_of_their_row_too() {
     let refused = bars_of(zone("UTC")).err().unwrap();
     assert!(refused.contains("contradicts --bar-zone") && refused.contains("--bar-columns time_zone="), "{refused}");
 
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("trades.csv");
-    std::fs::write(&path, "symbol,time,tz,price,size\nAAPL,2025-06-02 09:30:01,America/New_York,10,1\n").unwrap();
-    let options = TradesOptions {
-        widths: tapewire_bars::Widths::new(&[60]).unwrap(),
-        calendars: Calendars::default(),
-        lateness: SignedDuration::from_secs(10),
-        zone: None,
-        date_order: None,
-        columns: Mapping::new(),
-        symbol: SymbolOf::Column,
-        format: Options::default(),
-    };
-    let mut starts = Vec::new();
-    let out = |bar: Bar| {
-        starts.push(bar.start);
-        Ok(())
-    };
-    fold_trades(&[path], &options, |_| Ok(()), out).unwrap();
+    let csv = "symbol,time,tz,price,size\nAAPL,2025-06-02 09:30:01,America/New_York,10,1\n";
+    let (_, bars) = trades::fold_with(csv, &trades::options()).unwrap();
+    let starts: Vec<_> = bars.iter().map(|bar| bar.start).collect();
     assert_eq!(starts, [at("2025-06-02T13:30:00Z")]);
 }
