@@ -2,7 +2,7 @@
 //!
 //! All are sandwiches (X'X)^-1 M (X'X)^-1 and differ in M: White 1980 (HC0, HC1), MacKinnon and White 1985 (HC2, HC3),
 //! Newey and West 1987, Driscoll and Kraay 1998, Liang and Zeger 1986 (clusters), Cameron, Gelbach and Miller 2011 (two
-//! ways), Cameron and Miller 2015 (jackknife of clusters).
+//! ways), Cameron and Miller 2015 (jackknife of clusters), MacKinnon, Nielsen and Webb 2024 (jackknife in two ways).
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -74,6 +74,16 @@ pub enum StandardErrors<'a> {
         by: &'a [u64],
         /// Spread about the mean of those estimates instead of about the estimate from all rows (CRV3J).
         about_mean: bool,
+    },
+    /// [`StandardErrors::ClusterJackknife`] with clusters of two kinds: of V1 + V2 - V12, V1 and V2 the one in which the
+    /// variance of the last coefficient is largest, so that it is always above 0.
+    ///
+    /// With the pairs of neighbouring periods as kinds, once those that begin at even and once those that begin at odd
+    /// periods, V1 + V2 - V12 has the squares of each period and the products of neighbouring ones: Hansen and Hodrick's
+    /// error for outcomes that reach into the next period.
+    TwoWayJackknife {
+        /// The clusters of each kind that each row belongs to.
+        by: [&'a [u64]; 2],
     },
 }
 
@@ -180,6 +190,10 @@ impl Ols {
                 at_least("clusters", clusters[0], 2)?;
                 self.jackknife(by, about_mean)?
             }
+            StandardErrors::TwoWayJackknife { by } => {
+                at_least("clusters", clusters[0].min(clusters[1]), 2)?;
+                self.two_way_jackknife(by)?
+            }
         };
         self.assemble(covariance, reference, clusters)
     }
@@ -201,6 +215,7 @@ impl Ols {
             StandardErrors::Clustered { by, correction } => of_clusters(correction, &[by]),
             StandardErrors::TwoWay { by, correction } => of_clusters(correction, &by),
             StandardErrors::ClusterJackknife { by, .. } => of_clusters(ClusterCorrection::Each, &[by]),
+            StandardErrors::TwoWayJackknife { by } => of_clusters(ClusterCorrection::Each, &by),
             _ => (Reference::Student { df: self.df as f64 }, Vec::new()),
         }
     }
@@ -335,8 +350,19 @@ impl Ols {
             - self.clustered(&both, correction, g[2])?)
     }
 
+    fn two_way_jackknife(&self, by: [&[u64]; 2]) -> Result<DMatrix<f64>> {
+        same_length("labels of clusters", by[1].len(), self.n)?;
+        same_length("labels of clusters", by[0].len(), self.n)?;
+        let both: Vec<(u64, u64)> = by[0].iter().copied().zip(by[1].iter().copied()).collect();
+        let (one, two) = (self.jackknife(by[0], false)?, self.jackknife(by[1], false)?);
+        let sum = &one + &two - self.jackknife(&both, false)?;
+        let last = self.k() - 1;
+        let wider = |a: DMatrix<f64>, b: DMatrix<f64>| if b[(last, last)] > a[(last, last)] { b } else { a };
+        Ok(wider(wider(sum, one), two))
+    }
+
     /// The estimate without cluster g differs by (X'X - Xg'Xg)^-1 Xg'eg.
-    fn jackknife(&self, by: &[u64], about_mean: bool) -> Result<DMatrix<f64>> {
+    fn jackknife<L: Hash + Ord + Copy>(&self, by: &[L], about_mean: bool) -> Result<DMatrix<f64>> {
         same_length("labels of clusters", by.len(), self.n)?;
         let k = self.k();
         let whole = self.x.tr_mul(&self.x);

@@ -111,6 +111,11 @@ proptest! {
         let one = error(StandardErrors::Clustered { by: &thirds, correction });
         let twice = error(StandardErrors::TwoWay { by: [&thirds, &thirds], correction });
         prop_assert!(near(twice, one));
+        let left_out = |by| error(StandardErrors::ClusterJackknife { by, about_mean: false });
+        let in_two_ways = |by| error(StandardErrors::TwoWayJackknife { by });
+        prop_assert!(near(in_two_ways([&thirds, &thirds]), left_out(&thirds)));
+        // Rows within clusters add nothing to them, and no kind alone has a larger error.
+        prop_assert!(near(in_two_ways([&single, &thirds]), left_out(&thirds).max(left_out(&single))));
         // The names of clusters do not matter, only which rows share one.
         let renamed: Vec<u64> = thirds.iter().map(|label| label * 7919 % 10_007).collect();
         let renamed = error(StandardErrors::Clustered { by: &renamed, correction });

@@ -43,6 +43,33 @@ fn panel_and_jackknife_errors_agree_with_statsmodels_and_numpy() {
     same(slopes[1].0.standard_error, 0.312_697_614_812_392_6);
 }
 
+/// Without cluster g the mean changes by the sum of its residuals over the number of other values.
+#[test]
+fn the_jackknife_in_two_ways_is_the_widest_of_both_kinds_and_their_sum() {
+    for (seed, negative) in [(3, false), (4, false), (5, true)] {
+        // In turn above and below 0, neighbours cancel out, and the variance in two ways is below that of one.
+        let turn = |(place, value): (usize, f64)| if negative && place % 2 == 1 { -1.0 - value } else { value };
+        let y: Vec<f64> = wave(14, seed).into_iter().enumerate().map(turn).collect();
+        let day: Vec<u64> = (0..14).collect();
+        let [even, odd] = [0, 1].map(|first| day.iter().map(|day| (day + first) / 2).collect::<Vec<u64>>());
+        let mean = y.iter().sum::<f64>() / 14.0;
+        let variance = |by: &[u64]| {
+            let last = by[13];
+            let change = |label: u64| {
+                let own = || by.iter().zip(&y).filter(move |(own, _)| **own == label);
+                own().map(|(_, y)| y - mean).sum::<f64>() / (14 - own().count()) as f64
+            };
+            (0..=last).map(|label| change(label).powi(2)).sum::<f64>() * last as f64 / (last + 1) as f64
+        };
+        let (one, two) = (variance(&even), variance(&odd));
+        let expected = (one + two - variance(&day)).max(one).max(two);
+        let fit = Ols::fit(Design::with_constant(14, &[]).unwrap(), &y).unwrap();
+        let table = fit.table(&StandardErrors::TwoWayJackknife { by: [&even, &odd] }).unwrap();
+        same(table.coefficients[0].standard_error, expected.sqrt());
+        assert_eq!((table.clusters.as_slice(), table.reference), (&[7, 8][..], Reference::Student { df: 6.0 }));
+    }
+}
+
 #[test]
 fn too_few_clusters_are_refused() {
     let (x, y) = pair();

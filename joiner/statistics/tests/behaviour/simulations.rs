@@ -127,6 +127,29 @@ fn clustered_errors_hold_the_size_that_plain_ones_lose() {
     assert!((0.025..=0.09).contains(&clustered), "{clustered}");
 }
 
+/// Each value has half of what the next one has, too, as returns have that reach into the next day.
+#[test]
+fn pairs_of_neighbours_hold_the_size_that_single_days_lose() {
+    let mean = |noise: &mut Noise, days: u64, in_pairs: bool| {
+        let shared = noise.normals(days as usize + 1);
+        let y: Vec<f64> = shared.windows(2).map(|pair| 0.5 * pair[0] + pair[1] + 0.4 * noise.normal()).collect();
+        let day: Vec<u64> = (0..days).collect();
+        let pairs = [0, 1].map(|first| day.iter().map(|day| (day + first) / 2).collect::<Vec<u64>>());
+        let fit = Ols::fit(Design::with_constant(y.len(), &[]).unwrap(), &y).unwrap();
+        let errors = match in_pairs {
+            true => StandardErrors::TwoWayJackknife { by: [&pairs[0], &pairs[1]] },
+            false => StandardErrors::ClusterJackknife { by: &day, about_mean: false },
+        };
+        fit.table(&errors).unwrap().coefficients[0].test.p
+    };
+    for days in [20, 60, 250] {
+        let share = |in_pairs| rejected(1000, |noise| mean(noise, days, in_pairs));
+        let (single, pairs) = (share(false), share(true));
+        assert!(single > 0.09, "{days} days: {single}");
+        assert!((0.025..=0.075).contains(&pairs), "{days} days: {pairs}");
+    }
+}
+
 #[test]
 fn a_planted_slope_is_in_the_interval_of_a_panel() {
     let held = (0..100)
