@@ -40,38 +40,57 @@ struct News {
     ties: f64,
     /// Outcomes with fat tails (Student's distribution with three degrees of freedom), of another variance each day.
     is_wild: bool,
+    /// Outcomes at the next close: what companies share on a day is in the outcomes of that day and of the one before. The
+    /// scores of neighbouring days are alike, too.
+    overlaps: bool,
 }
 
-const ALL: [News; 6] = [
-    News { name: "60 days of 5 articles", days: 60, articles: 5, companies: 1, ties: 0.0, is_wild: false },
-    News { name: "half of the scores are 0", days: 60, articles: 5, companies: 1, ties: 0.5, is_wild: false },
-    News { name: "outcomes with fat tails", days: 60, articles: 5, companies: 1, ties: 0.0, is_wild: true },
-    News { name: "articles about 3 companies", days: 60, articles: 5, companies: 3, ties: 0.0, is_wild: false },
-    News { name: "12 days of 3 articles", days: 12, articles: 3, companies: 1, ties: 0.0, is_wild: false },
-    News { name: "250 days of 20 articles", days: 250, articles: 20, companies: 1, ties: 0.0, is_wild: false },
+const PLAIN: News = News { name: "", days: 60, articles: 5, companies: 1, ties: 0.0, is_wild: false, overlaps: false };
+
+const ALL: [News; 8] = [
+    News { name: "60 days of 5 articles", ..PLAIN },
+    News { name: "half of the scores are 0", ties: 0.5, ..PLAIN },
+    News { name: "outcomes with fat tails", is_wild: true, ..PLAIN },
+    News { name: "articles about 3 companies", companies: 3, ..PLAIN },
+    News { name: "12 days of 3 articles", days: 12, articles: 3, ..PLAIN },
+    News { name: "next close, 60 days of 5", overlaps: true, ..PLAIN },
+    News { name: "next close, 120 days of 5", days: 120, overlaps: true, ..PLAIN },
+    News { name: "250 days of 20 articles", days: 250, articles: 20, ..PLAIN },
 ];
 
 impl News {
     fn rows(self, seed: u64) -> Vec<Row> {
         let mut dice = Dice(seed.wrapping_mul(0x51_7c_c1_b7_27_22_0a_95));
         let mut rows = Vec::new();
+        let (mut next, mut mood) = (0.0, 0.0);
         for day in 0..self.days {
-            let (common, width) = (dice.normal(), if self.is_wild { dice.normal().exp() } else { 1.0 });
+            let (drawn, width) = (dice.normal(), if self.is_wild { dice.normal().exp() } else { 1.0 });
+            let common = if self.overlaps { next + drawn } else { drawn };
+            if self.overlaps {
+                (next, mood) = (drawn, 0.8 * mood + 0.6 * dice.normal());
+            }
             for article in 0..self.articles {
                 let (tone, shock) = (dice.normal(), dice.normal());
                 let shared = if self.companies > 1 { 0.5_f64.sqrt() } else { 0.0 };
                 for company in 0..self.companies {
                     let own = (1.0 - shared * shared).sqrt();
-                    let score = shared * tone + own * dice.normal();
+                    let score = mood + shared * tone + own * dice.normal();
                     let score = if dice.uniform() < self.ties { 0.0 } else { score };
                     let tail = if self.is_wild { self.tail(&mut dice) } else { dice.normal() };
                     let outcome = 0.5 * common + width * (shared * shock + own * tail);
-                    let ticker = article * self.companies + company;
-                    rows.push(row(ticker, &format!("{day}{article:03}"), day, score, 0.002 * outcome));
+                    // At the next close a company has an event in one of two sessions.
+                    let turn = if self.overlaps { day % 2 * self.articles } else { 0 };
+                    let ticker = (turn + article) * self.companies + company;
+                    rows.push(row(ticker, &format!("{day}{article:03}"), day, self.horizon(), score, 0.002 * outcome));
                 }
             }
         }
         rows
+    }
+
+    /// The place of the horizon that has outcomes.
+    fn horizon(self) -> usize {
+        if self.overlaps { Horizon::COUNT - 1 } else { 1 }
     }
 
     fn tail(self, dice: &mut Dice) -> f64 {
@@ -80,12 +99,12 @@ impl News {
     }
 }
 
-fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
+fn row(ticker: usize, id: &str, day: usize, horizon: usize, score: f64, outcome: f64) -> Row {
     let calendar = Calendar::xnys();
     let first = calendar.on(jiff::civil::date(2024, 1, 2)).unwrap().index;
     let entry_at = calendar.sessions()[first + day].open + SignedDuration::from_mins(10);
     let mut returns = [None; Horizon::COUNT];
-    returns[1] = Some(outcome);
+    returns[horizon] = Some(outcome);
     let letter = |place: u32| char::from(b'A' + u8::try_from(ticker / 26_usize.pow(place) % 26).unwrap());
     let ticker: String = (0..2).map(letter).collect();
     Row {
@@ -113,13 +132,14 @@ fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
     }
 }
 
-/// Whether the rank IC's own p-value, the permutation's, any p-value after correction, and the verdict say that there is
-/// something.
-fn said(findings: &Findings) -> [bool; 4] {
-    let of = &findings.horizons[1];
+/// Whether the own p-values of the rank IC, of the mean after positive news and of the permutation, any p-value after
+/// correction, and the verdict say that there is something.
+fn said(findings: &Findings, horizon: usize) -> [bool; 5] {
+    let of = &findings.horizons[horizon];
     let adjusted = of.estimates().into_iter().filter_map(|(_, estimate)| estimate.value()?.p_adjusted);
     [
         of.rank_ic.value().is_some_and(|ic| ic.p <= 0.05),
+        of.positive.value().is_some_and(|mean| mean.p <= 0.05),
         of.permutation.value().is_some_and(|permutation| permutation.p <= 0.05),
         adjusted.fold(1.0, f64::min) <= 0.05,
         findings.verdict == Verdict::Found,
@@ -130,14 +150,16 @@ fn main() {
     let studies: u64 = std::env::args().nth(1).map_or(10_000, |studies| studies.parse().unwrap());
     let settings = Settings { permutations: 199, bootstraps: 100, ..Settings::default() };
     println!("share of {studies} studies that say there is something, where there is nothing, at 5 %");
-    println!("{:30}{:>10}{:>14}{:>22}{:>10}", "", "rank IC", "permutation", "any of the 6 adjusted", "verdict");
+    let columns = ["rank IC", "positive", "permutation", "any of the 6 adjusted", "verdict"];
+    println!("{:30}{:>10}{:>10}{:>14}{:>23}{:>10}", "", columns[0], columns[1], columns[2], columns[3], columns[4]);
     for news in ALL {
         let studies = if news.days * news.articles > 1000 { studies.div_ceil(10) } else { studies };
         let counts = (1..=studies)
             .into_par_iter()
-            .map(|seed| said(&study(&news.rows(seed), &settings)).map(u64::from))
-            .reduce(|| [0; 4], |one, two| std::array::from_fn(|place| one[place] + two[place]));
+            .map(|seed| said(&study(&news.rows(seed), &settings), news.horizon()).map(u64::from))
+            .reduce(|| [0; 5], |one, two| std::array::from_fn(|place| one[place] + two[place]));
         let share = counts.map(|count| format!("{:.2} %", 100.0 * count as f64 / studies as f64));
-        println!("{:30}{:>10}{:>14}{:>22}{:>10}", news.name, share[0], share[1], share[2], share[3]);
+        let [ic, positive, permutation, any, verdict] = share;
+        println!("{:30}{ic:>10}{positive:>10}{permutation:>14}{any:>23}{verdict:>10}", news.name);
     }
 }

@@ -4,6 +4,7 @@
 //! it. A return of a day is from the close of the session before to its own close. What an event's days are compared
 //! with is estimated from [`ESTIMATION_DAYS`] sessions that end [`GAP_DAYS`] sessions before day 0.
 
+use crate::clusters::{distinct, weekday};
 use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::{Event, Sample, Used};
 use crate::families::Families;
@@ -78,7 +79,7 @@ pub struct DayTest {
     pub statistic: f64,
     /// Two-sided p-value, by itself.
     pub p: f64,
-    /// `p`, adjusted for all tests of the study.
+    /// `p`, adjusted for all tests of the study; `None` for a test that [does not count](DayTests::is_counted).
     pub p_adjusted: Option<f64>,
 }
 
@@ -90,6 +91,8 @@ pub struct DayTests {
     pub day: usize,
     /// Number of events that count.
     pub n: usize,
+    /// Number of sessions that they were entered in.
+    pub sessions: usize,
     /// Their mean cumulative abnormal return.
     pub caar: Option<f64>,
     /// Mean correlation of the residuals of all pairs of events, those of different days counting as 0.
@@ -100,7 +103,7 @@ pub struct DayTests {
     pub bmp: ValueOrReason<DayTest>,
     /// That t, adjusted by Kolari and Pynnonen for events of one day.
     pub kolari_pynnonen: ValueOrReason<DayTest>,
-    /// Corrado's rank test.
+    /// Corrado and Zivney's rank test.
     pub corrado: ValueOrReason<DayTest>,
     /// Cowan's generalized sign test.
     pub generalized_sign: ValueOrReason<DayTest>,
@@ -221,16 +224,28 @@ impl DaysFindings {
             all.push(ic.rank_ic.value_mut().map(|ic| &mut ic.p_adjusted));
         }
         for tests in self.groups.iter_mut().flat_map(|group| &mut group.tests) {
-            all.extend(tests.each_mut().map(|test| test.value_mut().map(|test| &mut test.p_adjusted)));
+            let is_counted: [bool; TESTS.len()] = std::array::from_fn(|test| tests.is_counted(test));
+            let counted = tests.each_mut().into_iter().zip(is_counted).filter(|(_, is_counted)| *is_counted);
+            all.extend(counted.map(|(test, _)| test.value_mut().map(|test| &mut test.p_adjusted)));
         }
         all
     }
 }
 
 /// Names of the tests, in their order.
-pub const TESTS: [&str; 6] = ["Patell", "BMP", "Kolari-Pynnonen", "Corrado", "generalized sign", "cross-sectional t"];
+pub const TESTS: [&str; 6] =
+    ["Patell", "BMP", "Kolari-Pynnonen", "Corrado-Zivney", "generalized sign", "cross-sectional t"];
+
+/// The place in [`TESTS`] of the one that allows for events of one session.
+const KOLARI_PYNNONEN: usize = 2;
 
 impl DayTests {
+    /// Whether a test, by its place in [`TESTS`], is one of those that p-values are adjusted for and that the sentence may
+    /// name. Where events share a session only Kolari and Pynnonen's is, because the others take these for independent.
+    pub fn is_counted(&self, test: usize) -> bool {
+        self.sessions == self.n || test == KOLARI_PYNNONEN
+    }
+
     /// The tests in the order of [`TESTS`].
     pub fn each(&self) -> [&ValueOrReason<DayTest>; 6] {
         [&self.patell, &self.bmp, &self.kolari_pynnonen, &self.corrado, &self.generalized_sign, &self.cross_sectional]
@@ -288,12 +303,6 @@ fn used<'a>(followed: &[&Followed<'a>], day: usize) -> Used<'a> {
     used.in_blocks(blocks)
 }
 
-/// The number of a date's weekday. A weekend counts with the Monday after it.
-fn weekday(date: u64) -> u64 {
-    // 1 January 1970 was a Thursday.
-    (date + 3) / 7 * 5 + ((date + 3) % 7).min(5)
-}
-
 /// The block of each date: at most [`BLOCK`] times `day` weekdays in a row, and fewer where the returns up to `day` overlap
 /// with none that follow. Weekdays stand for sessions, because events may be of several markets.
 fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
@@ -306,16 +315,6 @@ fn blocks(dates: &[u64], day: u64) -> Vec<u64> {
         blocks.insert(at, begun.unwrap_or(at));
     }
     dates.iter().map(|&date| blocks[&weekday(date)]).collect()
-}
-
-/// Refuses fewer events, or fewer days or blocks of days, than the settings ask for.
-fn enough_blocks(used: &Used<'_>, day: usize, settings: &Settings) -> Result<()> {
-    let (found, needed) = (used.count_blocks(), settings.minimum_days);
-    require_minimum(used.events.len(), used.count_days(), settings)?;
-    if day > 1 && found < needed {
-        return Err(Error::TooFew { what: "blocks of days with events", found, needed });
-    }
-    Ok(())
 }
 
 /// The events whose days do not overlap those of another session that counts, see [`sessions_apart`].
@@ -348,7 +347,7 @@ fn sessions_apart<M: Ord + Copy>(all: BTreeSet<(u64, M, u64)>, day: u64) -> BTre
 fn rank_ic_of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, families: &mut Families) -> DayIc {
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
-    let found = enough_blocks(&used, day, settings).and_then(|()| rank_ic(&used));
+    let found = used.require_minimum(settings).and_then(|()| rank_ic(&used));
     families.add(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
     DayIc { day, n: own.len(), rank_ic: found.into() }
 }
@@ -398,9 +397,9 @@ fn day_mean(own: &[&Followed<'_>], day: usize, settings: &Settings) -> Result<Da
     let n = own.len() as f64;
     let aar = own.iter().filter_map(|own| own.abnormal.abnormal[day - 1]).sum::<f64>() / n;
     let caar = used.outcomes.iter().sum::<f64>() / n;
-    let interval = match day > 1 && used.count_blocks() < settings.minimum_days {
-        true => None,
-        false => Some(Estimate::mean(&used.outcomes, used.clusters())?),
+    let interval = match used.require_blocks(settings) {
+        Err(_) => None,
+        Ok(()) => Some(Estimate::mean(&used.outcomes, used.clusters())?),
     };
     let (low, high) = interval.map(|mean| (mean.low, mean.high)).unzip();
     Ok(DayMean { day, n: own.len(), aar, caar, low, high })
@@ -408,25 +407,29 @@ fn day_mean(own: &[&Followed<'_>], day: usize, settings: &Settings) -> Result<Da
 
 fn tests(own: Result<Vec<&Followed<'_>>>, day: usize, label: &str, families: &mut Families) -> DayTests {
     let n = own.as_ref().map_or(0, Vec::len);
+    let dates: Vec<u64> = own.iter().flatten().map(|own| own.event.day).collect();
+    let sessions = distinct(&dates);
     let found = own.and_then(|own| {
-        let dates: Vec<u64> = own.iter().map(|own| own.event.day).collect();
         let study = Study::new(own.iter().map(|own| own.abnormal.clone()).collect())?;
         study.tests(0..=day - 1, EventDates::Grouped(&dates))
     });
     let mut place = 0;
     let mut tested = |test: fn(&tapewire_statistics::event::Tests) -> &Result<Test>| -> ValueOrReason<DayTest> {
         let test = found.as_ref().map_err(Error::clone).and_then(|found| test(found).clone());
-        families.add(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
+        if sessions == n || place == KOLARI_PYNNONEN {
+            families.add(format!("{} day {day} after {label} news", TESTS[place]), test.clone());
+        }
         place += 1;
         test.map(|test| DayTest { statistic: test.statistic, p: test.p, p_adjusted: None }).into()
     };
     let (patell, bmp) = (tested(|tests| &tests.patell), tested(|tests| &tests.bmp));
-    let (kolari_pynnonen, corrado) = (tested(|tests| &tests.bmp_adjusted), tested(|tests| &tests.corrado));
+    let (kolari_pynnonen, corrado) = (tested(|tests| &tests.bmp_adjusted), tested(|tests| &tests.corrado_zivney));
     let (generalized_sign, cross_sectional) =
         (tested(|tests| &tests.generalized_sign), tested(|tests| &tests.cross_sectional));
     DayTests {
         day,
         n,
+        sessions,
         caar: found.as_ref().ok().map(|found| found.effect),
         mean_correlation: found.as_ref().ok().and_then(|found| found.mean_correlation.clone().ok()),
         patell,

@@ -1,7 +1,8 @@
 //! An estimate with its interval and p-value, or the reason why it has no value.
 
+use crate::clusters::Clusters;
 use serde::Serialize;
-use tapewire_statistics::regression::{Design, Ols, StandardErrors};
+use tapewire_statistics::regression::{Design, Ols};
 use tapewire_statistics::{Error, Result, Test};
 
 /// Confidence level: the share of intervals that hold the true value.
@@ -62,7 +63,7 @@ pub struct Estimate {
     pub high: f64,
     /// Estimate over standard error; of a hit rate, its distance from 1/2.
     pub t: f64,
-    /// Degrees of freedom: number of clusters less one.
+    /// Degrees of freedom: number of clusters less one; of clusters of two kinds, the smaller number.
     pub df: f64,
     /// Two-sided p-value of `t`, by itself.
     pub p: f64,
@@ -79,11 +80,9 @@ impl Estimate {
         Test { statistic: self.t, reference, p: self.p, n: self.n }
     }
 
-    /// The coefficient of `column` in a regression whose errors may be correlated within clusters in any way. Its
-    /// standard error is the jackknife's over clusters, which also holds with few clusters.
-    pub(crate) fn clustered(design: Design, y: &[f64], column: usize, clusters: &[u64]) -> Result<Self> {
-        let table =
-            Ols::fit(design, y)?.table(&StandardErrors::ClusterJackknife { by: clusters, about_mean: false })?;
+    /// The coefficient of `column` in a regression whose errors may be correlated within clusters in any way.
+    pub(crate) fn clustered(design: Design, y: &[f64], column: usize, clusters: &Clusters) -> Result<Self> {
+        let table = Ols::fit(design, y)?.table(&clusters.standard_errors())?;
         let coefficient = table.coefficients[column];
         let interval = coefficient.interval(LEVEL)?;
         let tapewire_statistics::Reference::Student { df } = coefficient.test.reference else {
@@ -102,7 +101,7 @@ impl Estimate {
     }
 
     /// The mean of `y`.
-    pub(crate) fn mean(y: &[f64], clusters: &[u64]) -> Result<Self> {
+    pub(crate) fn mean(y: &[f64], clusters: &Clusters) -> Result<Self> {
         Self::clustered(Design::with_constant(y.len(), &[])?, y, 0, clusters)
     }
 

@@ -1,5 +1,6 @@
 //! From joined rows to events: which rows count, and why the others do not.
 
+use crate::clusters::{Clusters, distinct};
 use crate::findings::{QUANTILES, Settings, require_minimum};
 use crate::row::Row;
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::OnceLock;
-use tapewire_core::exchange::{Calendars, Session};
+use tapewire_core::exchange::{Calendars, Market, Session};
 use tapewire_core::impact::{Moment, PerHorizon, Phase};
 use tapewire_core::story::{Fingerprint, tellings};
 use tapewire_core::{Horizon, Symbol};
@@ -44,6 +45,8 @@ pub struct Event {
     pub symbol: Symbol,
     /// Number of the company.
     pub company: u64,
+    /// The market of the company.
+    pub market: Market,
     /// Number of the article; companies of one article share it.
     pub article: u64,
     /// The provider's id of the article.
@@ -118,6 +121,8 @@ pub struct Used<'a> {
     pub without_outcome: usize,
     /// Number of events that do not count because the outcome of an earlier one of the same company overlaps theirs.
     pub overlapping: usize,
+    /// What `--minimum-days` counts beside days, where returns overlap from day to day, and how many there are.
+    blocks: Option<(&'static str, usize)>,
     /// What several statistics use, computed when it is asked for first.
     cache: Cache,
 }
@@ -126,9 +131,7 @@ pub struct Used<'a> {
 struct Cache {
     scores: OnceLock<Vec<f64>>,
     days: OnceLock<Vec<u64>>,
-    clusters: OnceLock<Vec<u64>>,
-    /// Only of events that are [in blocks](Used::in_blocks).
-    blocks: OnceLock<Vec<u64>>,
+    clusters: OnceLock<Clusters>,
     score_ranks: OnceLock<Vec<f64>>,
     outcome_ranks: OnceLock<Vec<f64>>,
     fifths: OnceLock<Result<Vec<usize>>>,
@@ -159,6 +162,9 @@ pub(crate) fn reason(row: &Row) -> Option<(&'static str, &'static str)> {
     };
     Some((reason, words))
 }
+
+/// What `--minimum-days` counts where returns reach into the next day.
+const PAIRS: &str = "pairs of neighbouring days with events, whose returns overlap";
 
 /// The reason of a row whose story was told before.
 const REPEATED: (&str, &str) = ("repeated", "repeats a story about the company of the last 72 hours");
@@ -241,10 +247,12 @@ fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outc
     let (Some(symbol), Some(entry_at), Some(score)) = (row.symbol, row.entry_at, row.score) else {
         unreachable!("a row without a reason has a company, a score and an entry")
     };
-    let session = calendars.of(&symbol).calendar().last_opened(entry_at);
+    let market = calendars.of(&symbol);
+    let session = market.calendar().last_opened(entry_at);
     Event {
         symbol,
         company,
+        market,
         article,
         article_id: row.article_id,
         headline: row.title,
@@ -342,7 +350,8 @@ impl Sample {
             .unzip();
         let without_outcome = self.events.len() - with.len();
         let overlapping = with.len() - events.len();
-        Used::new(events, outcomes, without_outcome, overlapping)
+        let used = Used::new(events, outcomes, without_outcome, overlapping);
+        if used.reaches_into_next_day(horizon) { used.in_pairs() } else { used }
     }
 }
 
@@ -355,20 +364,48 @@ impl<'a> Used<'a> {
 
     /// Events with their outcomes, and how many were left out.
     pub(crate) fn new(events: Vec<&'a Event>, outcomes: Vec<f64>, without_outcome: usize, overlapping: usize) -> Self {
-        Used { events, outcomes, without_outcome, overlapping, cache: Cache::default() }
+        Used { events, outcomes, without_outcome, overlapping, blocks: None, cache: Cache::default() }
     }
 
     /// The same, with all events of a block of days in one cluster. `blocks` has the block of each event.
     pub(crate) fn in_blocks(self, blocks: Vec<u64>) -> Self {
-        let cache = Cache { clusters: clusters(&self.events, &blocks).into(), blocks: blocks.into(), ..self.cache };
-        Self { cache, ..self }
+        let clusters = Clusters::of_days(&blocks, &self.articles()).into();
+        let blocks = Some(("blocks of days with events", distinct(&blocks)));
+        Self { blocks, cache: Cache { clusters, ..self.cache }, ..self }
+    }
+
+    /// The same, with returns that overlap with those of the day before and after.
+    pub(crate) fn in_pairs(self) -> Self {
+        let clusters = Clusters::of_neighbours(self.days());
+        let blocks = Some((PAIRS, clusters.count()));
+        Self { blocks, cache: Cache { clusters: clusters.into(), ..self.cache }, ..self }
     }
 }
 
 impl Used<'_> {
-    /// Refuses fewer events or days than the settings ask for.
+    /// Whether returns at a horizon overlap with those of events of the next day. At the next close they do. Those at the
+    /// next open end before the first entry of the next day, but in another market that day may have begun.
+    fn reaches_into_next_day(&self, horizon: Horizon) -> bool {
+        match horizon.moment() {
+            Moment::Minutes(_) | Moment::Close => false,
+            Moment::NextOpen => self.events.windows(2).any(|pair| pair[0].market != pair[1].market),
+            Moment::NextClose => true,
+        }
+    }
+
+    /// Refuses fewer events, days or blocks of days than the settings ask for.
     pub(crate) fn require_minimum(&self, settings: &Settings) -> Result<()> {
-        require_minimum(self.events.len(), self.count_days(), settings)
+        require_minimum(self.events.len(), self.count_days(), settings)?;
+        self.require_blocks(settings)
+    }
+
+    /// Refuses fewer blocks of days than the settings ask for days, where returns overlap from day to day.
+    pub(crate) fn require_blocks(&self, settings: &Settings) -> Result<()> {
+        let needed = settings.minimum_days;
+        match self.blocks {
+            Some((what, found)) if found < needed => Err(Error::TooFew { what, found, needed }),
+            _ => Ok(()),
+        }
     }
 
     /// Scores of the events.
@@ -381,15 +418,15 @@ impl Used<'_> {
         self.cache.days.get_or_init(|| self.events.iter().map(|event| event.day).collect())
     }
 
-    /// The cluster of each event: events of one article, and events of one day, or of one block of days, are in one
-    /// cluster.
-    pub fn clusters(&self) -> &[u64] {
-        self.cache.clusters.get_or_init(|| clusters(&self.events, self.days()))
+    /// The article of each event.
+    pub(crate) fn articles(&self) -> Vec<u64> {
+        self.events.iter().map(|event| event.article).collect()
     }
 
-    /// Number of days, or of blocks of days.
-    pub(crate) fn count_blocks(&self) -> usize {
-        distinct(self.cache.blocks.get().map_or(self.days(), Vec::as_slice))
+    /// The cluster of each event: events of one article share one, and events of one day, of one block of days, or of two
+    /// days whose returns overlap.
+    pub fn clusters(&self) -> &Clusters {
+        self.cache.clusters.get_or_init(|| Clusters::of_days(self.days(), &self.articles()))
     }
 
     /// Ranks of the scores.
@@ -420,18 +457,4 @@ impl Used<'_> {
     pub fn count_symbols(&self) -> usize {
         distinct(&self.events.iter().map(|event| event.company).collect::<Vec<_>>())
     }
-}
-
-fn clusters(events: &[&Event], days: &[u64]) -> Vec<u64> {
-    let articles: Vec<u64> = events.iter().map(|event| event.article).collect();
-    overlap::clusters(&[&articles, days]).expect("one article and one day for each event")
-}
-
-/// The number of different labels. Equal labels are mostly neighbours, so a first pass leaves few to sort.
-fn distinct(labels: &[u64]) -> usize {
-    let mut labels = labels.to_vec();
-    labels.dedup();
-    labels.sort_unstable();
-    labels.dedup();
-    labels.len()
 }

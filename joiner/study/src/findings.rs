@@ -1,5 +1,6 @@
 //! The statistics of each horizon.
 
+use crate::clusters::Clusters;
 use crate::daily::{DailyReturns, DaysFindings};
 use crate::estimate::{Estimate, ValueOrReason};
 use crate::events::{LeftOut, Outcome, Sample, Used, sample_with_repeated};
@@ -124,6 +125,8 @@ pub struct HorizonFindings {
     pub n: usize,
     /// Number of days that they are from.
     pub days: usize,
+    /// Number of clusters of the standard errors: of days, or where returns overlap from day to day, of pairs of days.
+    pub clusters: usize,
     /// Number of companies that they are about.
     pub symbols: usize,
     /// Number of events without an outcome at this horizon.
@@ -289,7 +292,7 @@ pub(crate) fn of_horizon(
     settings: &Settings,
     families: &mut Families,
 ) -> HorizonFindings {
-    let enough = require_minimum(used.events.len(), used.count_days(), settings);
+    let enough = used.require_minimum(settings);
     let mut tested = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> ValueOrReason<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
         families.add(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
@@ -312,6 +315,7 @@ pub(crate) fn of_horizon(
         horizon: horizon.name(),
         n: used.events.len(),
         days: used.count_days(),
+        clusters: used.clusters().count(),
         symbols: used.count_symbols(),
         without_outcome: used.without_outcome,
         overlapping: used.overlapping,
@@ -401,13 +405,12 @@ fn standardized(values: &[f64]) -> Vec<f64> {
 }
 
 /// The rows of `used` that are kept, as their outcomes and clusters; refused where they are few.
-fn group(used: &Used<'_>, keep: impl Fn(usize) -> bool, what: &'static str) -> Result<(Vec<f64>, Vec<u64>)> {
-    let clusters = used.clusters();
+fn group(used: &Used<'_>, keep: impl Fn(usize) -> bool, what: &'static str) -> Result<(Vec<f64>, Clusters)> {
     let kept: Vec<usize> = (0..used.events.len()).filter(|&event| keep(event)).collect();
     if kept.len() < MINIMUM_GROUP {
         return Err(Error::TooFew { what, found: kept.len(), needed: MINIMUM_GROUP });
     }
-    Ok(kept.into_iter().map(|event| (used.outcomes[event], clusters[event])).unzip())
+    Ok((kept.iter().map(|&event| used.outcomes[event]).collect(), used.clusters().of(&kept)))
 }
 
 fn class_mean(used: &Used<'_>, label: &str) -> Result<Estimate> {
@@ -460,7 +463,7 @@ pub const MOST_SHUFFLED: usize = 50_000;
 /// outcomes. Returned with the smallest p-value that it can have.
 fn permutation(used: &Used<'_>, settings: &Settings) -> Result<(Test, f64)> {
     let (scores, outcomes, days) = (used.score_ranks(), used.outcome_ranks(), used.days());
-    let articles: Vec<u64> = used.events.iter().map(|event| event.article).collect();
+    let articles = used.articles();
     let smallest = smallest_p(scores, outcomes, days, &articles)?;
     if outcomes.len() > MOST_SHUFFLED {
         return Ok((all_shuffles(scores, outcomes, days, &articles)?, smallest));

@@ -3,6 +3,7 @@
 //! Rows in, [`Findings`] out, which are shown as a table ([`text`]) or a page ([`html`]). Pure: no file, no clock, and the
 //! same rows and settings give the same findings.
 
+pub mod clusters;
 pub mod daily;
 mod estimate;
 pub mod events;

@@ -124,7 +124,11 @@ fn statistics(findings: &Findings) -> String {
          score, tested against 50 %; events where either is 0 do not count. The spread is the mean outcome of the highest \
          {} of scores less that of the lowest. Standard errors are those of the jackknife over clusters (CRV3; Cameron and \
          Miller 2015), compared with Student's distribution with as many degrees of freedom as clusters less one; events of \
-         one day, and of one article about several companies, are one cluster. Intervals are of 95 % and not adjusted. \
+         one day, and of one article about several companies, are one cluster; where an article has events on several days, \
+         days and articles are clusters of two kinds (MacKinnon, Nielsen and Webb 2024). Returns to the next close overlap \
+         with those of neighbouring days, and so do those to the next open of several markets: there the two kinds are \
+         pairs of neighbouring days, those that begin at even and those that begin at odd days, and fewer than {} \
+         pairs have no statistic. Intervals are of 95 % and not adjusted. \
          P-values are two-sided and adjusted by Holm's method (1979) for all {} tests of the study, which the program \
          counts. The permutation test exchanges the scores of articles within each day, those of one article together and \
          with an article about as many companies ({} times, seed {}; with more than {} events its p-value is the limit for \
@@ -134,6 +138,7 @@ fn statistics(findings: &Findings) -> String {
          effect is called found where both p-values are at most {}. Other choices of \
          data or rules, tried before this study, are not counted.",
         if QUANTILES == 5 { "fifth" } else { "quantile" },
+        settings.minimum_days,
         findings.tests,
         settings.permutations,
         settings.seed,

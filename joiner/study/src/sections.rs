@@ -19,6 +19,20 @@ pub(crate) fn filters(findings: &Findings) -> Vec<String> {
     findings.filters.iter().map(line).collect()
 }
 
+/// Where standard errors have another number of clusters than days, a line each.
+pub(crate) fn clusters(findings: &Findings) -> Vec<String> {
+    let line = |horizon: &HorizonFindings| {
+        let HorizonFindings { horizon, clusters, days, .. } = horizon;
+        let why = match horizon.starts_with("next_") {
+            true => "pairs of neighbouring days, whose returns overlap",
+            false => "articles have events on several days",
+        };
+        format!("at {horizon}, standard errors are of {clusters} clusters instead of {days} days: {why}")
+    };
+    let differ = |horizon: &&HorizonFindings| horizon.n > 0 && horizon.clusters != horizon.days;
+    findings.horizons.iter().filter(differ).map(line).collect()
+}
+
 /// The further sections of the text.
 pub(crate) fn text(findings: &Findings) -> String {
     let mut text = intervals_text(&findings.horizons);
@@ -112,16 +126,20 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
             let _ = write!(text, "1 to {:<3} {:>5} {:>10}  {ends:>20}", mean.day, mean.n, basis_points(mean.caar));
             let (n, caar) = tested(tests).unwrap_or_else(|| ("few".to_owned(), "few".to_owned()));
             let _ = write!(text, " | {n:>8} {caar:>11}");
-            for test in tests.each() {
-                let shown = test.value().map_or_else(
-                    || "few".to_owned(),
-                    |test| format!("{:+.2}{}", test.statistic, star_of(test.p_adjusted, level)),
-                );
+            for (place, test) in tests.each().into_iter().enumerate() {
+                let shown = match test.value() {
+                    None => "few".to_owned(),
+                    Some(test) if !tests.is_counted(place) => format!("({:+.2})", test.statistic),
+                    Some(test) => format!("{:+.2}{}", test.statistic, star_of(test.p_adjusted, level)),
+                };
                 let _ = write!(text, " {shown:>17}");
             }
             text.push('\n');
         }
         let _ = writeln!(text, "{TESTED_WORDS}");
+        if has_not_counted(group) {
+            let _ = writeln!(text, "in parentheses: {NOT_COUNTED_WORDS}");
+        }
     }
     text
 }
@@ -129,6 +147,15 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
 /// Which events the tests of days have, beside those of the mean.
 const TESTED_WORDS: &str =
     "n tested, CAAR tested: up to day d the tests have only events of sessions that are at least d apart";
+
+/// Why some tests of days are not counted.
+const NOT_COUNTED_WORDS: &str = "tests that take events of one session for independent, where n tested share sessions; they \
+    have no adjusted p and are not among the tests of the study";
+
+/// Whether a group has tests that are not counted, see [`DayTests::is_counted`].
+fn has_not_counted(group: &DayGroup) -> bool {
+    group.tests.iter().any(|tests| tests.sessions < tests.n && tests.caar.is_some())
+}
 
 /// The number of events of the tests of a day, and their mean.
 fn tested(tests: &DayTests) -> Option<(String, String)> {
@@ -175,7 +202,8 @@ fn expected_words(expected: Expected) -> &'static str {
 
 /// The further sections of the page.
 pub(crate) fn html(findings: &Findings) -> String {
-    let mut page = intervals_html(findings);
+    let mut page: String = clusters(findings).iter().map(|line| format!("<p>{}.</p>\n", escaped(line))).collect();
+    page.push_str(&intervals_html(findings));
     if let Some(split) = &findings.split {
         let _ = writeln!(
             page,
@@ -258,6 +286,9 @@ fn days_html(days: &DaysFindings) -> String {
             continue;
         }
         let _ = writeln!(page, "<p>{TESTED_WORDS}.</p>");
+        if has_not_counted(group) {
+            let _ = writeln!(page, "<p>Not counted: {NOT_COUNTED_WORDS}.</p>");
+        }
         page.push_str("<table><tr><th>days</th><th>n</th><th>CAAR</th><th>n tested</th><th>CAAR tested</th>");
         for name in TESTS {
             let _ = write!(page, "<th>{name}</th>");
@@ -277,8 +308,8 @@ fn days_html(days: &DaysFindings) -> String {
                     let few = || "<span class=\"few\">not enough data</span>".to_owned();
                     let (n, caar) = tested(tests).unwrap_or_else(|| (few(), few()));
                     let _ = write!(page, "<td>{n}</td><td>{caar}</td>");
-                    for test in tests.each() {
-                        let _ = write!(page, "<td>{}</td>", test_html(test));
+                    for (place, test) in tests.each().into_iter().enumerate() {
+                        let _ = write!(page, "<td>{}</td>", test_html(test, tests.is_counted(place)));
                     }
                 }
                 None => page.push_str("<td colspan=\"8\"></td>"),
@@ -290,8 +321,11 @@ fn days_html(days: &DaysFindings) -> String {
     page
 }
 
-fn test_html(test: &ValueOrReason<DayTest>) -> String {
+fn test_html(test: &ValueOrReason<DayTest>, is_counted: bool) -> String {
     let Some(test) = test.value() else { return "<span class=\"few\">not enough data</span>".to_owned() };
+    if !is_counted {
+        return format!("{:+.2}<br><span class=\"few\">not counted</span>", test.statistic);
+    }
     let p = test.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
     format!("{:+.2}{p}", test.statistic)
 }
@@ -318,7 +352,9 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
              company's events, one that begins before the last day of an earlier one does not count. Returns up to \
              day d > 1 overlap with those of neighbouring sessions: for their rank ICs and intervals, the events of up to \
              {BLOCK} d sessions in a row are one cluster, and the six tests have only events of sessions \
-             that are at least d apart, whose number and mean are beside them."
+             that are at least d apart, whose number and mean are beside them. Where several of these share a session, \
+             only Kolari and Pynnonen's test is counted, which allows for their correlation; the others take them for \
+             independent. The rank test is that of Corrado and Zivney (1992), for windows of unequal length."
         ));
     }
     said
@@ -331,8 +367,9 @@ mod tests {
     #[test]
     fn a_tests_cell_calls_an_adjusted_p_so() {
         let test = |p_adjusted| ValueOrReason::Value(DayTest { statistic: 2.5, p: 0.0124, p_adjusted });
-        assert_eq!(test_html(&test(Some(0.25))), "+2.50<br>adjusted p 0.25");
-        assert_eq!(test_html(&test(None)), "+2.50");
-        assert!(test_html(&ValueOrReason::NotKnown("few".into())).contains("not enough data"));
+        assert_eq!(test_html(&test(Some(0.25)), true), "+2.50<br>adjusted p 0.25");
+        assert_eq!(test_html(&test(None), true), "+2.50");
+        assert!(test_html(&test(None), false).contains("not counted"));
+        assert!(test_html(&ValueOrReason::NotKnown("few".into()), false).contains("not enough data"));
     }
 }

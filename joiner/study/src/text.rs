@@ -53,6 +53,9 @@ pub fn table(findings: &Findings) -> String {
             settings.outcome.words()
         ));
     }
+    for clusters in sections::clusters(findings) {
+        line(format!("  {clusters}"));
+    }
     line(String::new());
     line(format!(
         "positive, negative: mean {} after news of the class; spread: highest less lowest fifth of scores, in basis points;",

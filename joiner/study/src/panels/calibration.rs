@@ -64,11 +64,11 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
     let bin = |wanted: usize| {
         let own: Vec<usize> = (0..n).filter(|&place| bin_of[place] == wanted).collect();
         let rises: Vec<f64> = own.iter().map(|&place| f64::from(u8::from(rose[place]))).collect();
-        let clusters: Vec<u64> = own.iter().map(|&place| clusters[counted[place]]).collect();
+        let events: Vec<usize> = own.iter().map(|&place| counted[place]).collect();
         let share = if own.len() < MINIMUM_GROUP {
             Err(Error::TooFew { what: "events in this bin", found: own.len(), needed: MINIMUM_GROUP })
         } else {
-            Estimate::mean(&rises, &clusters)
+            Estimate::mean(&rises, &clusters.of(&events))
         };
         let implied = own.iter().map(|&place| implied[place]).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| CalibrationBin { implied, share: share.into(), n: own.len() })

@@ -40,7 +40,7 @@ pub(super) fn of(
 ) -> LeadLag {
     let mut lags = Vec::new();
     for (shift, name) in [
-        (Shift::EarlierSession, "-1 session"),
+        (Shift::EarlierSession, SESSION),
         (Shift::Earlier(60), "-60m"),
         (Shift::Earlier(30), "-30m"),
         (Shift::Earlier(5), "-5m"),
@@ -69,6 +69,9 @@ pub(super) fn of(
     }));
     LeadLag { lags, note }
 }
+
+/// The window that begins in the session before.
+const SESSION: &str = "-1 session";
 
 const NOT_BEFORE: &str = "Returns before the news are not known: joined rows do not have them. They are computed from the \
     bars, which --bars FILES beside --impact names.";
@@ -105,6 +108,8 @@ fn lag(name: &str, sample: &Sample, moves: impl Fn(&Event) -> Option<Move>, sett
         is_apart
     });
     let pairs = Used::of(with.into_iter().map(|(event, held)| (event, held.value)).collect());
+    // A return from the session before overlaps with those of the day before and after.
+    let pairs = if name == SESSION { pairs.in_pairs() } else { pairs };
     Lag {
         window: name.to_owned(),
         rank_ic: pairs.require_minimum(settings).and_then(|()| rank_ic(&pairs)).into(),

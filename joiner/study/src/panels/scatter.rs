@@ -1,11 +1,12 @@
 //! Scores against outcomes, with a straight line.
 
+use crate::clusters::Clusters;
 use crate::estimate::{Estimate, LEVEL};
 use crate::events::Used;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tapewire_statistics::ic::{Correlation, correlation};
-use tapewire_statistics::regression::{Design, Ols, StandardErrors};
+use tapewire_statistics::regression::{Design, Ols};
 use tapewire_statistics::{Error, Interval, Result};
 
 /// With more events than this, cells with counts stand for the points.
@@ -97,9 +98,9 @@ pub(super) fn of(used: &Used<'_>) -> Result<Scatter> {
 
 /// The line and its interval at equal distances. The variance of the mean at a score follows from the covariance of
 /// constant and slope.
-fn fit(scores: &[f64], outcomes: &[f64], clusters: &[u64], (least, most): (f64, f64)) -> Result<Vec<FitPoint>> {
+fn fit(scores: &[f64], outcomes: &[f64], clusters: &Clusters, (least, most): (f64, f64)) -> Result<Vec<FitPoint>> {
     let line = Ols::fit(Design::with_constant(scores.len(), &[scores])?, outcomes)?;
-    let table = line.table(&StandardErrors::ClusterJackknife { by: clusters, about_mean: false })?;
+    let table = line.table(&clusters.standard_errors())?;
     let at = |step: usize| {
         let score = least + (most - least) * step as f64 / (FIT_POINTS - 1) as f64;
         let mean = line.coefficients[0] + line.coefficients[1] * score;
