@@ -81,7 +81,7 @@ struct Results {
     /// Fewest events that a horizon needs
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(10..))]
     minimum_events: u32,
-    /// Fewest days with events that a horizon needs
+    /// Fewest days with events that a horizon needs; where returns overlap from day to day, fewest pairs of days
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..))]
     minimum_days: u32,
     /// Number of permutations
