@@ -271,9 +271,10 @@ fn the_providers_own_examples() {
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
             assert!(page.items.iter().all(|article| !article.symbols.is_empty() && !article.title.is_empty()));
         } else if name.starts_with("aggs_") {
-            let page =
-                bars_page("massive", &name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), BarWidth::Minute, at())
-                    .unwrap();
+            let aapl = Symbol::new("AAPL").unwrap();
+            // The examples are adjusted, which is not what is requested.
+            let body = body.replace("\"adjusted\": true", "\"adjusted\": false");
+            let page = bars_page("massive", &name, body.as_bytes(), &aapl, BarWidth::Minute, at()).unwrap();
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
         } else if name.starts_with("ws_examples") {
             let examples: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(&body).unwrap();
@@ -297,6 +298,23 @@ fn the_providers_own_examples() {
     }
     assert!(seen > 0, "{} holds no examples", folder.display());
     println!("{seen} files of the provider's own examples");
+}
+
+#[test]
+fn bars_of_another_ticker_or_adjusted_ones_are_refused() {
+    let read = |of: &str| {
+        let body =
+            format!(r#"{{{of}"status":"OK","results":[{{"v":1,"o":10,"c":10,"h":10,"l":10,"t":1748872800000}}]}}"#);
+        bars_page("massive", "/v2/aggs", body.as_bytes(), &Symbol::new("BRK.B").unwrap(), BarWidth::Minute, at())
+    };
+    for of in ["", r#""ticker":"BRK.B","#, r#""ticker":"BRK.B","adjusted":false,"#] {
+        assert_eq!(read(of).unwrap().items.len(), 1, "{of}");
+    }
+    let refused = [(r#""ticker":"MKR","#, "`MKR`"), (r#""ticker":"BRK.B","adjusted":true,"#, "adjusted")];
+    for (of, expected) in refused {
+        let error = read(of).unwrap_err();
+        assert!(matches!(error, ProviderError::Unreadable { .. }) && error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[test]
