@@ -30,7 +30,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::path::Path;
 use std::pin::pin;
@@ -179,6 +179,7 @@ impl PriceFeed {
             dead_letters: dead_letters.clone(),
             sent: actions_state.load()?.unwrap_or_default(),
             state: actions_state,
+            unconfirmed: HashSet::new(),
         };
         let health =
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);

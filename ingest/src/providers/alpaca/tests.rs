@@ -301,7 +301,14 @@ fn bars_of_other_symbols_are_not_taken() {
     let row = "{\"t\":\"2024-01-03T14:30:00Z\",\"o\":2,\"h\":2,\"l\":2,\"c\":2,\"v\":1}";
     let read = |of: &str, body: String| {
         let now = at("2024-01-03T15:00:00Z");
-        super::parse::bars_page("alpaca", "/bars", body.as_bytes(), &symbol(of), BarWidth::Minute, now)
+        super::parse::bars_page(
+            "alpaca",
+            "/bars",
+            body.as_bytes(),
+            &symbol(of),
+            crate::providers::BarWidth::Minute,
+            now,
+        )
     };
     let both = format!("{{\"bars\":{{\"AVAX/USD\":[{row},{row}],\"BTC/USD\":[{row}]}}}}");
     assert_eq!(read("X:BTCUSD", both.clone()).unwrap().items.len(), 1);
