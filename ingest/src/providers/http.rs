@@ -1,9 +1,9 @@
 //! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
-use super::{ApiKey, ProviderError, observed};
+use super::{ApiKey, ProviderError, answer, observed};
 use reqwest::header::{
-    AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
-    RETRY_AFTER, USER_AGENT,
+    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::sync::Arc;
@@ -224,7 +224,10 @@ impl HttpClient {
         match response.status() {
             status if status.is_success() => {
                 let version = Version::of(response.headers());
-                Ok(Document::Changed { body: self.body(url.path(), response, no_answer).await?, version })
+                let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let content_type = content_type.unwrap_or_default().to_lowercase();
+                let body = self.body(url.path(), response, no_answer).await?;
+                Ok(Document::Changed { body: answer::readable(body, &content_type), version })
             }
             StatusCode::NOT_MODIFIED if known.is_known() => Ok(Document::Unchanged),
             status => Err(self.refusal(url.path(), status, response).await),

@@ -85,6 +85,17 @@ async fn items_that_share_a_link_or_an_id_are_articles_of_their_own() {
 }
 
 #[tokio::test]
+async fn the_encoding_of_the_header_counts_where_the_feed_names_none() {
+    // ISO-2022-JP, because the server of the test sends texts of seven bits only as they are.
+    let feed = "<rss><channel><item><guid>a</guid><title>\u{1b}$B4A\u{1b}(B</title>\
+                <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate></item></channel></rss>";
+    let answer = Answered::ok(feed).with("content-type", "application/rss+xml; charset=ISO-2022-JP");
+    let server = Server::start(&[("/feed.rss", answer)]).await;
+    let page = source(&server, "rss").page(&since()).await.unwrap();
+    assert_eq!(page.items[0].title, "\u{6f22}");
+}
+
+#[tokio::test]
 async fn what_has_not_changed_is_not_sent_again_but_returned_again() {
     let answers = [
         Answered::ok(FEED).with("etag", "\"v1\"").with("last-modified", "Tue, 25 Aug 2026 11:31:00 GMT"),

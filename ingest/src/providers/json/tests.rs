@@ -184,6 +184,21 @@ async fn an_expired_page_token_is_not_requested_again() {
 }
 
 #[tokio::test]
+async fn an_item_that_is_not_json_costs_only_itself() {
+    let broken = [
+        item("x", "2025-06-02T13:00:00Z").replace("Story", "Story\u{1}"),
+        item("y", "2025-06-02T13:00:00Z").replace("9.1", "NaN"),
+    ];
+    let items = [&[item("b", "2025-06-02T13:00:00Z")][..], &broken, &[item("c", "2025-06-02T11:00:00Z")]].concat();
+    let server = Server::start(&[(PATH, page(&items))]).await;
+    let read = marketaux(&server, "").page(&since()).await.unwrap();
+    assert_eq!(read.items.iter().map(|article| article.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    let letters: Vec<&[u8]> = read.rejects.iter().map(|reject| reject.bytes.as_slice()).collect();
+    assert_eq!(letters, broken.each_ref().map(|raw| raw.as_bytes()));
+    assert!(read.rejects.iter().all(|reject| reject.reason.contains("not JSON")), "{:?}", read.rejects);
+}
+
+#[tokio::test]
 async fn a_relative_address_of_the_next_page_is_followed_and_a_token_needs_a_place() {
     let list = |id: &str, more: &str| {
         Answered::ok(&format!("{{\"data\":[{}],\"next\":{more}}}", item(id, "2025-06-02T13:00:00Z")))
