@@ -11,6 +11,7 @@
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
 mod actions;
+mod ahead;
 mod config;
 mod folding;
 mod gap;
@@ -37,7 +38,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
-use tapewire_core::Run;
+use tapewire_core::{Bar, Run};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
@@ -379,23 +380,32 @@ impl PriceFeed {
 
     /// Sends the records of a frame.
     async fn write(&mut self, frame: Frame, origin: &str) -> Result<(), IngestError> {
+        let mut rejects = frame.rejects;
         for event in frame.events {
             match event {
                 // The stage that makes bars of the trades has them.
                 MarketEvent::Bar(_) if self.config.fold_trades => {}
-                MarketEvent::Bar(bar) => {
-                    if self.config.reference.as_ref() == Some(&bar.symbol) {
-                        self.seen_to = self.seen_to.max(bar.end());
-                    }
-                    self.count_bars("websocket", 1);
-                    self.writer.bar(bar).await?;
-                }
-                MarketEvent::Trade(trade) if self.config.fold_trades => self.fold_trade(trade).await?,
-                MarketEvent::Trade(trade) => self.writer.trade(trade).await?,
+                MarketEvent::Bar(bar) => match ahead::bar(bar) {
+                    Ok(bar) => self.write_bar(bar).await?,
+                    Err(reject) => rejects.push(reject),
+                },
+                MarketEvent::Trade(trade) => match ahead::trade(trade) {
+                    Ok(trade) if self.config.fold_trades => self.fold_trade(trade).await?,
+                    Ok(trade) => self.writer.trade(trade).await?,
+                    Err(reject) => rejects.push(reject),
+                },
                 MarketEvent::Halt(halt) => self.writer.halt(halt).await?,
             }
         }
-        self.publish_rejects(frame.rejects, origin).await
+        self.publish_rejects(rejects, origin).await
+    }
+
+    async fn write_bar(&mut self, bar: Bar) -> Result<(), IngestError> {
+        if self.config.reference.as_ref() == Some(&bar.symbol) {
+            self.seen_to = self.seen_to.max(bar.end());
+        }
+        self.count_bars("websocket", 1);
+        self.writer.bar(bar).await
     }
 
     fn count_bars(&self, way: &'static str, count: usize) {
