@@ -258,8 +258,16 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
+/// Refuses a bar that is impossible, or that begins within a minute, or within a second where it is one of a second.
 fn without_fault(bar: Bar) -> Result<Bar, String> {
-    bar.fault().map_or(Ok(bar), |fault| Err(fault.into()))
+    let unit_s = bar.width_s.min(60);
+    if bar.start.as_microsecond() % (i64::from(unit_s) * 1_000_000) != 0 {
+        return Err(format!("a bar of {} s does not start at {}", bar.width_s, bar.start));
+    }
+    // Some trades count for the average and not for low and high, so it may be outside of them, but not far.
+    let is_plausible = |vwap: &f64| vwap.is_finite() && *vwap >= bar.low / 2.0 && *vwap <= bar.high * 2.0;
+    let vwap = bar.vwap.filter(is_plausible);
+    bar.fault().map_or(Ok(Bar { vwap, ..bar }), |fault| Err(fault.into()))
 }
 
 /// The stocks feed's tickers have no asset-class prefix.
