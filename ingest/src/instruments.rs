@@ -116,7 +116,7 @@ pub async fn fetch_sec(config: &InstrumentsConfig, clock: Clock) -> Result<Listi
     let credentials = Credentials::Header("user-agent", ApiKey::new(who));
     let base = ("instruments.sec_url", config.sec_url.as_str());
     let http = HttpClient::new(SEC, base, config.request_timeout, credentials, clock)?;
-    let body = http.get(&http.url(&PATH)).await?;
+    let body = http.get_json(&http.url(&PATH)).await?;
     Ok(read_sec(&body)?)
 }
 

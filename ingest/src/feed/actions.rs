@@ -2,8 +2,9 @@
 //!
 //! They are fetched at the start, before the gap is filled, and then every `actions_every`. Each time, all listed
 //! actions are sent; an action that is sent again has the same key, so it does not count twice. An action that is no
-//! longer listed was withdrawn or moved to another day: its withdrawn version is sent. The state file
-//! `actions-NAME.json` holds what has been sent. A failure here does not stop the feed.
+//! longer listed was withdrawn or moved to another day: its withdrawn version is sent. Where a list has no action of a
+//! symbol any more, the answer may have been empty by a fault of the provider: then nothing is withdrawn before the next
+//! fetch shows the same. The state file `actions-NAME.json` holds what has been sent. A failure here does not stop the feed.
 
 use super::PriceFeedConfig;
 use crate::IngestError;
@@ -13,7 +14,7 @@ use crate::writer::Writer;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ const SAME_SPLIT: SignedDuration = SignedDuration::from_hours(45 * 24);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// The key of an action: symbol, ex-date, whether it is a split, id.
-type Key = (Symbol, Date, bool, String);
+pub(super) type Key = (Symbol, Date, bool, String);
 
 /// Follows the splits and dividends of one price source.
 pub(super) struct ActionsFollower {
@@ -48,6 +49,8 @@ pub(super) struct ActionsFollower {
     pub state: StateFile<Vec<CorporateAction>>,
     /// The actions that have been sent, without those that were withdrawn since or are too old.
     pub sent: Vec<CorporateAction>,
+    /// The actions that the last fetch did not list, nor any other of their symbol and list.
+    pub unconfirmed: HashSet<Key>,
 }
 
 /// What was read from the lists of a source.
@@ -142,15 +145,23 @@ impl ActionsFollower {
                 "a split is listed twice, for two days; this one, the earlier, is left out"
             );
         }
-        let is_withdrawn = |action: &CorporateAction| {
+        let is_missing = |action: &CorporateAction| {
             (from..=to).contains(&action.ex_date)
                 && self.config.symbols.contains(&action.symbol)
                 && listed.whole.contains(&list_of(action))
                 && !listed.actions.contains_key(&key(action))
         };
+        let parts: HashSet<(&Symbol, ActionList)> =
+            listed.actions.values().map(|action| (&action.symbol, list_of(action))).collect();
+        let is_alone = |action: &CorporateAction| !parts.contains(&(&action.symbol, list_of(action)));
+        let alone = self.sent.iter().filter(|action| is_missing(action) && is_alone(action)).map(key).collect();
+        let is_withdrawn = |action: &CorporateAction| {
+            is_missing(action) && (!is_alone(action) || self.unconfirmed.contains(&key(action)))
+        };
         let is_kept = |action: &&CorporateAction| action.ex_date >= from && !listed.actions.contains_key(&key(action));
         let others: Vec<CorporateAction> = self.sent.iter().filter(is_kept).cloned().collect();
         let (withdrawn, kept): (Vec<_>, Vec<_>) = others.into_iter().partition(is_withdrawn);
+        self.wait_for_confirmation(alone);
         // The state is saved before anything is sent: an action that may be on the topic must be known when it is no
         // longer listed.
         let current: Vec<CorporateAction> = listed.actions.into_values().chain(kept).collect();
@@ -179,6 +190,20 @@ impl ActionsFollower {
         metrics::gauge!("tapewire_actions_known", "source" => source.clone()).set(count as f64);
         metrics::gauge!("tapewire_actions_fetched_timestamp_seconds", "source" => source).set(now.as_second() as f64);
         Ok(true)
+    }
+
+    /// Keeps what is missing from this fetch, with all others of its symbol and list, for the next one to confirm.
+    fn wait_for_confirmation(&mut self, missing: HashSet<Key>) {
+        let actions = missing.difference(&self.unconfirmed).count();
+        self.unconfirmed = missing;
+        if actions > 0 {
+            tracing::warn!(
+                source = self.source.name(),
+                actions,
+                "all splits or all dividends of a symbol are no longer listed; they are kept, and withdrawn if the next fetch \
+                 does not list them either"
+            );
+        }
     }
 
     /// All listed actions of our symbols with an ex-date within `from..=to`.

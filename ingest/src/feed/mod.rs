@@ -11,6 +11,7 @@
 //! Each source has a feed, a state file `prices-NAME.json` and a watermark stream of its own.
 
 mod actions;
+mod ahead;
 mod config;
 mod folding;
 mod gap;
@@ -30,14 +31,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use reader::Reader;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tapewire_bus::{DeadLetters, Producer};
-use tapewire_core::Run;
+use tapewire_core::{Bar, Run};
 use tapewire_runtime::{Backoff, Clock, Readiness, Shutdown, chain};
 use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
@@ -179,6 +180,7 @@ impl PriceFeed {
             dead_letters: dead_letters.clone(),
             sent: actions_state.load()?.unwrap_or_default(),
             state: actions_state,
+            unconfirmed: HashSet::new(),
         };
         let health =
             SourceHealth::new(stream.clone(), STAGE, config.idle_timeout, producer.clone(), clock.clone(), readiness);
@@ -378,23 +380,32 @@ impl PriceFeed {
 
     /// Sends the records of a frame.
     async fn write(&mut self, frame: Frame, origin: &str) -> Result<(), IngestError> {
+        let mut rejects = frame.rejects;
         for event in frame.events {
             match event {
                 // The stage that makes bars of the trades has them.
                 MarketEvent::Bar(_) if self.config.fold_trades => {}
-                MarketEvent::Bar(bar) => {
-                    if self.config.reference.as_ref() == Some(&bar.symbol) {
-                        self.seen_to = self.seen_to.max(bar.end());
-                    }
-                    self.count_bars("websocket", 1);
-                    self.writer.bar(bar).await?;
-                }
-                MarketEvent::Trade(trade) if self.config.fold_trades => self.fold_trade(trade).await?,
-                MarketEvent::Trade(trade) => self.writer.trade(trade).await?,
+                MarketEvent::Bar(bar) => match ahead::bar(bar) {
+                    Ok(bar) => self.write_bar(bar).await?,
+                    Err(reject) => rejects.push(reject),
+                },
+                MarketEvent::Trade(trade) => match ahead::trade(trade) {
+                    Ok(trade) if self.config.fold_trades => self.fold_trade(trade).await?,
+                    Ok(trade) => self.writer.trade(trade).await?,
+                    Err(reject) => rejects.push(reject),
+                },
                 MarketEvent::Halt(halt) => self.writer.halt(halt).await?,
             }
         }
-        self.publish_rejects(frame.rejects, origin).await
+        self.publish_rejects(rejects, origin).await
+    }
+
+    async fn write_bar(&mut self, bar: Bar) -> Result<(), IngestError> {
+        if self.config.reference.as_ref() == Some(&bar.symbol) {
+            self.seen_to = self.seen_to.max(bar.end());
+        }
+        self.count_bars("websocket", 1);
+        self.writer.bar(bar).await
     }
 
     fn count_bars(&self, way: &'static str, count: usize) {

@@ -72,7 +72,7 @@ async fn fetch(account: &Account) -> Result<Listing, ProviderError> {
 async fn page(http: &HttpClient, url: &reqwest::Url) -> Result<Page<Instrument>, ProviderError> {
     let mut attempt = 1;
     loop {
-        match http.get(url).await {
+        match http.get_json(url).await {
             Ok(body) => return read(http.provider(), &body),
             Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
                 http.clock().sleep(error.retry_after().unwrap_or(WAIT)).await;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use tapewire_core::Article;
 
 /// Of each article, the text that was published last: a feed may list an article beside its correction, and sending both
-/// would replace one by the other at every poll.
+/// would replace one by the other at every poll. What is left out is an earlier text of the same article: sources whose ids
+/// several articles share give them others (`providers/feeds/shared.rs`).
 pub(super) fn latest(articles: &[Article]) -> Vec<Article> {
     let mut last: HashMap<&str, &Article> = HashMap::new();
     for article in articles {

@@ -17,6 +17,20 @@ pub fn pair(base: &str, quote: &str) -> Result<Symbol, String> {
     Symbol::new(&format!("X:{base}{quote}")).map_err(|error| error.to_string())
 }
 
+/// Currencies and metals whose pairs with the US dollar are no coins.
+const CURRENCIES: [&str; 25] = [
+    "AUD", "BRL", "CAD", "CHF", "CNH", "CNY", "DKK", "EUR", "GBP", "HKD", "INR", "JPY", "KRW", "MXN", "NOK", "NZD",
+    "PLN", "SEK", "SGD", "TRY", "XAG", "XAU", "XPD", "XPT", "ZAR",
+];
+
+/// The coin that a list of an article's tickers names as `BTCUSD`, `BTC/USD` or `BTCUSDT`. `None` for anything that may be
+/// something else: no share of the United States has a ticker of six letters, but `EURUSD` is a pair of currencies.
+pub fn in_news(ticker: &str) -> Option<Symbol> {
+    let quote = ["USDT", "USDC", "USD"].into_iter().find(|quote| ticker.ends_with(quote))?;
+    let base = ticker.strip_suffix(quote)?.trim_end_matches('/');
+    (base.len() >= 3 && !CURRENCIES.contains(&base)).then(|| pair(base, quote).ok()).flatten()
+}
+
 /// The pair of a symbol: `BTCUSD` of `X:BTCUSD`.
 ///
 /// # Errors
@@ -85,6 +99,23 @@ mod tests {
             assert!(pair_of("x", &Symbol::new(other).unwrap()).is_err(), "{other}");
         }
         assert!(pair("", "USD").is_err() && pair("B TC", "USD").is_err() && pair("\u{5e01}\u{5b89}", "USDT").is_err());
+    }
+
+    #[test]
+    fn a_coin_among_tickers_is_recognised_and_nothing_else_is() {
+        let of = |ticker: &str| in_news(ticker).map(|symbol| symbol.to_string());
+        for (ticker, expected) in [
+            ("BTCUSD", "X:BTCUSD"),
+            ("BTC/USD", "X:BTCUSD"),
+            ("DOGEUSD", "X:DOGEUSD"),
+            ("BTCUSDT", "X:BTCUSDT"),
+            ("ETHUSDC", "X:ETHUSDC"),
+        ] {
+            assert_eq!(of(ticker).as_deref(), Some(expected));
+        }
+        for other in ["AAPL", "MUSD", "USD", "USDT", "EURUSD", "XAUUSD", "BTC", "BRK.B"] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
-use super::{ApiKey, ProviderError, observed};
+use super::{ApiKey, ProviderError, answer, observed};
 use reqwest::header::{
-    AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
-    RETRY_AFTER, USER_AGENT,
+    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER, USER_AGENT,
 };
 use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use std::sync::Arc;
@@ -199,6 +199,21 @@ impl HttpClient {
         }
     }
 
+    /// As [`HttpClient::get`], of an answer that has to be JSON.
+    ///
+    /// # Errors
+    /// As [`HttpClient::get`]; [`ProviderError::Unreadable`], with the first words of it, if it is something else, such as a
+    /// page for people.
+    pub async fn get_json(&self, url: &Url) -> Result<Vec<u8>, ProviderError> {
+        let body = self.get(url).await?;
+        if body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'[')) {
+            return Ok(body);
+        }
+        // Shortened only now: of a key at the cut, a part would stay.
+        let said: String = self.redacted(String::from_utf8_lossy(&body).trim()).chars().take(200).collect();
+        Err(ProviderError::unreadable(&self.provider, url.path(), format!("it is not JSON; it says: {said}")))
+    }
+
     /// The body of a successful answer, unless the document still has the version `known`.
     ///
     /// # Errors
@@ -224,7 +239,10 @@ impl HttpClient {
         match response.status() {
             status if status.is_success() => {
                 let version = Version::of(response.headers());
-                Ok(Document::Changed { body: self.body(url.path(), response, no_answer).await?, version })
+                let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+                let content_type = content_type.unwrap_or_default().to_lowercase();
+                let body = self.body(url.path(), response, no_answer).await?;
+                Ok(Document::Changed { body: answer::readable(body, &content_type), version })
             }
             StatusCode::NOT_MODIFIED if known.is_known() => Ok(Document::Unchanged),
             status => Err(self.refusal(url.path(), status, response).await),
@@ -376,6 +394,26 @@ mod tests {
         let client = client("https://api.wire.test").unwrap();
         let error = client.get(&"https://evil.test/".parse().unwrap()).await.unwrap_err();
         assert!(matches!(error, ProviderError::ForeignHost { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_is_quoted_without_the_key() {
+        use crate::providers::testing::{Answered, Server};
+        let page = "<html>Maintenance of key-of-desk</html>";
+        let server = Server::start(&[
+            ("/list", Answered::ok(page)),
+            ("/list", Answered::ok("\u{feff} {\"a\":1}")),
+            ("/list", Answered::ok("")),
+        ])
+        .await;
+        let (credentials, second) = (Credentials::Bearer(ApiKey::new("key-of-desk")), Duration::from_secs(9));
+        let base = server.url();
+        let client = HttpClient::new("wire", ("rest_url", &base), second, credentials, Clock::wall()).unwrap();
+        let url = client.url(&["list"]);
+        let error = client.get_json(&url).await.unwrap_err();
+        assert!(error.is_retryable() && error.to_string().contains("<html>Maintenance of [key]"), "{error}");
+        assert_eq!(client.get_json(&url).await.unwrap(), b" {\"a\":1}", "without the mark");
+        assert!(client.get_json(&url).await.is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reads the items of an answer one by one, in the same way for all providers.
 
+use super::answer::NotJson;
 use super::{Cursor, LARGEST_ITEM, LARGEST_RECORD, Page, ProviderError, Reject, Rejected};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -85,6 +86,10 @@ impl<T> Page<T> {
     ) -> Self {
         let mut page = Self { items: Vec::new(), rejects: Vec::new(), origin: origin.to_owned(), next };
         for raw in items {
+            if let Some(NotJson { reason, raw }) = NotJson::of(raw.get()) {
+                page.rejects.push(Reject::new(&raw, reason));
+                continue;
+            }
             match check_size(raw.get()).and_then(|()| read(raw.get())) {
                 Ok((item, flaw)) => {
                     page.items.push(item);

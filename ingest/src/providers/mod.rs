@@ -7,6 +7,7 @@
 
 pub mod alpaca;
 pub mod alphavantage;
+mod answer;
 #[cfg(test)]
 mod behaviours;
 pub mod binance;

@@ -153,6 +153,14 @@ impl<'a> Feed<'a> {
         Ok(Self { text, items })
     }
 
+    /// The page that the feed names for itself: `<link>` of the channel, before its items.
+    pub fn site(&self) -> Option<String> {
+        let head = &self.text[..self.items.first().map_or(self.text.len(), |first| first.start)];
+        let (_, rest) = head.split_once("<link>")?;
+        let (link, _) = rest.split_once("</link>")?;
+        Some(link.trim().to_owned()).filter(|link| !link.is_empty())
+    }
+
     /// The items as they are written, in the feed's order.
     pub fn items(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|range| &self.text[range.clone()])

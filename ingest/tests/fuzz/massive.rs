@@ -116,7 +116,12 @@ fn assert_bar(bar: &Bar, plain: &Fields, start: &str) {
     }
     let refined = plain.number("dv").filter(|volume| volume.is_finite());
     assert_eq!(Some(bar.volume.to_bits()), refined.or(plain.number("v")).map(f64::to_bits), "{plain:?}");
-    assert_eq!(bar.vwap.map(f64::to_bits), plain.number("vw").map(f64::to_bits));
+    // An impossible one is left out.
+    if let Some(vwap) = bar.vwap {
+        assert_eq!(Some(vwap.to_bits()), plain.number("vw").map(f64::to_bits));
+        assert!(vwap >= bar.low / 2.0 && vwap <= bar.high * 2.0, "{plain:?}");
+    }
+    assert_eq!(bar.start.as_microsecond() % (i64::from(bar.width_s) * 1_000_000), 0, "{plain:?}");
 }
 
 #[test]

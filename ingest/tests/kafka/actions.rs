@@ -271,6 +271,28 @@ async fn a_split_that_is_moved_or_cancelled_is_withdrawn_also_after_a_restart() 
 }
 
 #[tokio::test]
+async fn an_empty_answer_withdraws_nothing_before_the_next_one_is_empty_too() {
+    let (kafka, clock) = (Kafka::start("actions-empty").await, clock());
+    let state = tempfile::tempdir().unwrap();
+    // BRW's is missing from one answer, all are from another; then SHOP's is gone for good.
+    let show = |time, list| {
+        let (shop, brw) = (split("SHOP", "2022-06-22", 10.0), split("BRW", "2022-06-23", 2.0));
+        Ok(match (list, time) {
+            (ActionList::Dividends, _) | (_, 3) => pages(&[&[]]),
+            (ActionList::Splits, 1) => pages(&[&[shop]]),
+            (ActionList::Splits, 0 | 2 | 4) => pages(&[&[shop, brw]]),
+            (ActionList::Splits, _) => pages(&[&[brw]]),
+        })
+    };
+    follow(&kafka, &clock, state.path(), show, async |source| asked(source)[1] > 7).await;
+    let found: BTreeSet<String> = versions(&kafka).await.into_iter().collect();
+    let expected =
+        ["BRW 2022-06-23 1:2 is 1 to 2", "SHOP 2022-06-22 1:10 is 1 to 10", "SHOP 2022-06-22 1:10 is 1 to 1"];
+    assert_eq!(found, expected.map(str::to_owned).into());
+    kafka.clean().await;
+}
+
+#[tokio::test]
 async fn nothing_is_withdrawn_while_a_part_of_the_list_cannot_be_read() {
     let (kafka, clock) = (Kafka::start("actions-torn").await, clock());
     let state = tempfile::tempdir().unwrap();

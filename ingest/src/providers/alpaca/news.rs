@@ -178,7 +178,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     }
     let mut named = Tickers::default();
     for ticker in item.symbols.iter().flatten().flatten() {
-        match coin(ticker) {
+        match coins::in_news(ticker) {
             Some(coin) if named.symbols.contains(&coin) => {}
             Some(coin) => named.symbols.push(coin),
             None => named.add_item(ticker),
@@ -203,10 +203,4 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     KnownFrom::note(&article, item.updated_at.as_str());
     let left_out = named.left_out;
     Ok((article, (!left_out.is_empty()).then(|| format!("the article is kept: {}", left_out.join("; ")))))
-}
-
-/// Alpaca writes the coins of an article as `BTCUSD`, where our prices have `X:BTCUSD`. No share has a ticker of six letters.
-fn coin(ticker: &str) -> Option<Symbol> {
-    let base = ticker.strip_suffix("USD").map(|base| base.trim_end_matches('/'))?;
-    (base.len() >= 3).then(|| coins::pair(base, "USD").ok()).flatten()
 }

@@ -298,13 +298,14 @@ fn halt(raw: &str, market: Market, received_at: Timestamp) -> Result<Option<Halt
 struct Answer<'a> {
     #[serde(borrow)]
     bars: Option<&'a RawValue>,
+    symbol: Option<String>,
     next_page_token: Option<String>,
 }
 
 /// Reads a page of bars of one symbol and width.
 ///
 /// # Errors
-/// [`ProviderError::Unreadable`].
+/// [`ProviderError::Unreadable`], also if it has only bars of other symbols.
 pub fn bars_page(
     provider: &str,
     path: &str,
@@ -320,8 +321,17 @@ pub fn bars_page(
     let rows: Vec<&RawValue> = if bars.starts_with('{') {
         let by_symbol: BTreeMap<String, Vec<&RawValue>> =
             serde_json::from_str(bars).map_err(|error| unreadable(error.to_string()))?;
-        by_symbol.into_values().flatten().collect()
+        let names = by_symbol.keys().cloned().collect::<Vec<_>>().join(", ");
+        let mut lists = by_symbol.into_iter();
+        match lists.find(|(name, _)| self::symbol(name, Market::Coins).as_ref() == Ok(symbol)) {
+            Some((_, rows)) => rows,
+            None if names.is_empty() => Vec::new(),
+            None => return Err(unreadable(format!("it has bars of {}, not of {symbol}", names.escape_debug()))),
+        }
     } else {
+        if let Some(other) = answer.symbol.filter(|name| Symbol::new(name).ok().as_ref() != Some(symbol)) {
+            return Err(unreadable(format!("it has bars of `{}`, not of {symbol}", other.escape_debug())));
+        }
         serde_json::from_str::<Option<Vec<&RawValue>>>(bars)
             .map_err(|error| unreadable(error.to_string()))?
             .unwrap_or_default()

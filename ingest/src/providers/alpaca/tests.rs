@@ -297,6 +297,30 @@ async fn bars_of_the_past_come_in_pages_with_both_parts_of_the_key() {
 }
 
 #[test]
+fn bars_of_other_symbols_are_not_taken() {
+    let row = "{\"t\":\"2024-01-03T14:30:00Z\",\"o\":2,\"h\":2,\"l\":2,\"c\":2,\"v\":1}";
+    let read = |of: &str, body: String| {
+        let now = at("2024-01-03T15:00:00Z");
+        super::parse::bars_page(
+            "alpaca",
+            "/bars",
+            body.as_bytes(),
+            &symbol(of),
+            crate::providers::BarWidth::Minute,
+            now,
+        )
+    };
+    let both = format!("{{\"bars\":{{\"AVAX/USD\":[{row},{row}],\"BTC/USD\":[{row}]}}}}");
+    assert_eq!(read("X:BTCUSD", both.clone()).unwrap().items.len(), 1);
+    assert_eq!(read("X:BTCUSD", "{\"bars\":{}}".into()).unwrap().items.len(), 0);
+    let share = format!("{{\"bars\":[{row}],\"symbol\":\"MSFT\"}}");
+    for (of, body, expected) in [("X:ETHUSD", both, "BTC/USD"), ("AAPL", share, "`MSFT`")] {
+        let error = read(of, body).unwrap_err();
+        assert!(matches!(error, ProviderError::Unreadable { .. }) && error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn captures_are_read_or_refused_with_the_reason() {
     let Some(captured) = fixture("live-captures/alpaca/ws_news.jsonl") else { return };
     let captured = String::from_utf8(captured).unwrap();

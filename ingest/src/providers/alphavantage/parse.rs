@@ -1,5 +1,6 @@
 //! Alpha Vantage's answers to articles.
 
+use crate::providers::coins;
 use crate::providers::http::HttpClient;
 use crate::providers::items::{ItemResult, read_object};
 use crate::providers::{Cursor, Page, ProviderError};
@@ -148,7 +149,15 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
         return Err("it has neither title nor summary".into());
     }
     let mut named = Tickers::default();
-    texts(item.ticker_sentiment.as_ref(), "ticker").for_each(|ticker| named.add_item(ticker));
+    for ticker in texts(item.ticker_sentiment.as_ref(), "ticker") {
+        match ticker.strip_prefix("CRYPTO:").map(|coin| coins::pair(coin, "USD")) {
+            Some(Ok(coin)) if named.symbols.contains(&coin) => {}
+            Some(Ok(coin)) => named.symbols.push(coin),
+            // A currency, such as `FOREX:USD`, is no company, and nothing that has a price.
+            None if ticker.starts_with("FOREX:") => {}
+            Some(Err(_)) | None => named.add_item(ticker),
+        }
+    }
     let article = Article {
         id: url.clone(),
         revision: Article::fingerprint(&title, &description, &named.symbols),

@@ -28,7 +28,8 @@ fn item(number: usize, published: &str) -> String {
     format!(
         "{{\"title\":\"Story {number}\",\"url\":\"https://a.test/{number}\",\"time_published\":\"{published}\",\"authors\":[\"A\",\"B\"],\
          \"summary\":\"Text\",\"source\":\"Money\",\"topics\":[{{\"topic\":\"Earnings\",\"relevance_score\":\"1.0\"}}],\
-         \"ticker_sentiment\":[{{\"ticker\":\"RCL\"}},{{\"ticker\":\"BRK-B\"}},{{\"ticker\":\"RCL\"}}]}}"
+         \"ticker_sentiment\":[{{\"ticker\":\"RCL\"}},{{\"ticker\":\"BRK-B\"}},{{\"ticker\":\"RCL\"}},\
+         {{\"ticker\":\"CRYPTO:BTC\"}},{{\"ticker\":\"FOREX:USD\"}}]}}"
     )
 }
 
@@ -55,7 +56,7 @@ async fn articles_are_read_and_what_cannot_be_read_costs_only_itself() {
     let article = &page.items[0];
     assert_eq!((article.key().as_str(), article.author.as_str()), ("alphavantage/https://a.test/1", "A, B"));
     assert_eq!(article.published_at, at("2025-11-28T13:30:00Z"));
-    assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["RCL", "BRK.B"]);
+    assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["RCL", "BRK.B", "X:BTCUSD"]);
     assert_eq!((article.keywords.as_slice(), article.publisher.as_str()), (&["Earnings".to_owned()][..], "Money"));
     let asked = &server.requests()[0].query;
     assert_eq!(

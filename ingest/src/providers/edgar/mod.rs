@@ -76,7 +76,7 @@ impl Edgar {
             _ => {}
         }
         let url = self.http.url(&["files", "company_tickers_exchange.json"]);
-        let fetched = match self.http.get(&url).await {
+        let fetched = match self.http.get_json(&url).await {
             Ok(body) => read_sec(&body),
             Err(error) => Err(error),
         };

@@ -5,6 +5,7 @@
 
 mod config;
 pub mod parse;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod tickers;
@@ -18,7 +19,8 @@ use super::xml::feed_of;
 use super::{NewsRequest, NewsSource, Page, ProviderError, Rejected};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use std::sync::Arc;
+use shared::SharedIds;
+use std::sync::{Arc, Mutex};
 use tapewire_core::Article;
 
 /// What is known of a wire besides its feed.
@@ -85,6 +87,7 @@ struct FeedSource {
     /// Absent if no address is set.
     http: Option<HttpClient>,
     latest: Latest<Page<Article>>,
+    shared_ids: Mutex<SharedIds>,
 }
 
 fn make(account: &Account, wire: &'static Wire) -> Result<Arc<dyn NewsSource>, ProviderError> {
@@ -95,7 +98,8 @@ fn make(account: &Account, wire: &'static Wire) -> Result<Arc<dyn NewsSource>, P
         HttpClient::new(&account.name, ("feed_url", url), timeout, Credentials::None, clock)
     };
     let http = url.map(client).transpose()?;
-    Ok(Arc::new(FeedSource { account: account.clone(), wire, config, http, latest: Latest::default() }))
+    let (account, latest, shared_ids) = (account.clone(), Latest::default(), Mutex::default());
+    Ok(Arc::new(FeedSource { account, wire, config, http, latest, shared_ids }))
 }
 
 impl FeedSource {
@@ -136,6 +140,7 @@ impl NewsSource for FeedSource {
         let url = http.base();
         let read = |body: &[u8], received_at| parse::page(&self.context(received_at), url.path(), body);
         let mut page = self.latest.get(http, url, read).await?;
+        self.shared_ids.lock().expect("no holder of this lock can panic").replace(&mut page.items);
         // The poller has forgotten what is older, and would send it again.
         page.items.retain(|article| article.published_at >= *since);
         // Feeds have the newest first, so that of two items of one moment the last is the newer one.

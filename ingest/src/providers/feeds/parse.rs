@@ -1,5 +1,6 @@
 //! Reads the items of RSS and Atom feeds as articles.
 
+use super::shared::{fingerprint, is_front_page};
 use super::tickers;
 use crate::providers::items::ItemResult;
 use crate::providers::xml::{Feed, Item, moment};
@@ -25,7 +26,9 @@ pub struct FeedContext<'a> {
 /// # Errors
 /// [`ProviderError::Unreadable`] if it is not a feed, or only a part of one.
 pub fn page(feed: &FeedContext<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, ProviderError> {
-    Ok(Feed::new(feed.provider, path, body)?.page(path, |item| article(feed, item)))
+    let document = Feed::new(feed.provider, path, body)?;
+    let site = document.site();
+    Ok(document.page(path, |item| article(feed, site.as_deref(), item)))
 }
 
 /// Reads an item.
@@ -36,14 +39,16 @@ pub fn page(feed: &FeedContext<'_>, path: &str, body: &[u8]) -> Result<Page<Arti
 /// <title>FuelCell Energy Announces …</title><description><![CDATA[<p>…</p>]]></description>
 /// <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en</dc:language></item>
 /// ```
-/// The id of an item without one is its address. An item without a time is refused.
-fn article(feed: &FeedContext<'_>, item: &Item) -> ItemResult<Option<Article>> {
+/// The id of an item without one is its address, unless that is a front page or `site`, the page that the feed names for
+/// itself: then it is a fingerprint. An item without a time is refused.
+fn article(feed: &FeedContext<'_>, site: Option<&str>, item: &Item) -> ItemResult<Option<Article>> {
     if !is_wanted(feed.languages, item.any_text(&["dc:language", "language"])) {
         metrics::counter!("tapewire_items_of_other_languages_total", "source" => feed.provider.to_owned()).increment(1);
         return Ok((None, None));
     }
     let url = item.text("link").map(str::to_owned).or_else(|| address(item)).unwrap_or_default();
-    let id = item.any_text(&["guid", "id"]).map_or_else(|| url.clone(), str::to_owned);
+    let own_id = item.any_text(&["guid", "id"]);
+    let id = own_id.map_or_else(|| url.clone(), str::to_owned);
     if id.is_empty() {
         return Err("it has neither guid nor link, one of which has to identify it".into());
     }
@@ -57,7 +62,7 @@ fn article(feed: &FeedContext<'_>, item: &Item) -> ItemResult<Option<Article>> {
     let published_at = moment(written.ok_or("it has no date of publication")?)?;
     let (symbols, flaw) = tickers::companies(item, &title, &description);
     let publisher = Some(feed.publisher).filter(|name| !name.is_empty());
-    let article = Article {
+    let mut article = Article {
         revision: Article::fingerprint(&title, &description, &symbols),
         id,
         provider: feed.provider.to_owned(),
@@ -73,6 +78,9 @@ fn article(feed: &FeedContext<'_>, item: &Item) -> ItemResult<Option<Article>> {
         published_at,
         received_at: feed.received_at,
     };
+    if own_id.is_none() && (is_front_page(&article.id) || site == Some(article.id.as_str())) {
+        article.id = fingerprint(&article);
+    }
     Ok((Some(article), flaw))
 }
 

@@ -53,6 +53,49 @@ async fn a_feed_becomes_articles_and_an_item_that_cannot_be_used_says_why() {
 }
 
 #[tokio::test]
+async fn items_that_share_a_link_or_an_id_are_articles_of_their_own() {
+    let item = |id: &str, title: &str, time: &str| {
+        format!("<item>{id}<title>{title}</title><pubDate>Tue, 25 Aug 2026 {time} GMT</pubDate></item>")
+    };
+    let feed = |items: &[String]| {
+        Answered::ok(&format!("<rss><channel><link>https://w.test/news</link>{}</channel></rss>", items.concat()))
+    };
+    let link = |path: &str| format!("<link>https://w.test{path}</link>");
+    let items = [
+        item(&link("/"), "Front one", "11:00"),
+        item(&link("/news"), "Site one", "11:01"),
+        item(&link("/section"), "Section one", "11:02"),
+        item(&link("/section"), "Section two", "11:03"),
+        item("<guid>7</guid>", "Guid one", "11:04"),
+        item("<guid>7</guid>", "Guid two", "11:05"),
+        item(&link("/own"), "Own", "11:06"),
+    ];
+    let alone = [0, 1, 3, 5, 6].map(|index: usize| items[index].clone());
+    let server = Server::start(&[("/feed.rss", feed(&items)), ("/feed.rss", feed(&alone))]).await;
+    let source = source(&server, "rss");
+    let ids = |articles: &[tapewire_core::Article]| {
+        articles.iter().map(|article| (article.title.clone(), article.id.clone())).collect::<Vec<_>>()
+    };
+    let first = ids(&source.page(&since()).await.unwrap().items);
+    let different: std::collections::HashSet<&String> = first.iter().map(|(_, id)| id).collect();
+    assert_eq!((first.len(), different.len()), (7, 7), "{first:?}");
+    assert_eq!(first[6].1, "https://w.test/own", "an address of its own stays the id");
+    let second = ids(&source.page(&since()).await.unwrap().items);
+    assert_eq!(second, [0, 1, 3, 5, 6].map(|index: usize| first[index].clone()), "the ids stay what they were");
+}
+
+#[tokio::test]
+async fn the_encoding_of_the_header_counts_where_the_feed_names_none() {
+    // ISO-2022-JP, because the server of the test sends texts of seven bits only as they are.
+    let feed = "<rss><channel><item><guid>a</guid><title>\u{1b}$B4A\u{1b}(B</title>\
+                <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate></item></channel></rss>";
+    let answer = Answered::ok(feed).with("content-type", "application/rss+xml; charset=ISO-2022-JP");
+    let server = Server::start(&[("/feed.rss", answer)]).await;
+    let page = source(&server, "rss").page(&since()).await.unwrap();
+    assert_eq!(page.items[0].title, "\u{6f22}");
+}
+
+#[tokio::test]
 async fn what_has_not_changed_is_not_sent_again_but_returned_again() {
     let answers = [
         Answered::ok(FEED).with("etag", "\"v1\"").with("last-modified", "Tue, 25 Aug 2026 11:31:00 GMT"),

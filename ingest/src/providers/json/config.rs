@@ -29,7 +29,7 @@ pub struct JsonConfig {
     /// Most pages that are read in one poll. If there are more, an error is logged, because articles are lost then.
     pub most_pages: u32,
     /// Where an answer has the token or the address of the next page, as a JSON pointer: `/meta/next`. Empty if pages
-    /// are numbered.
+    /// are numbered. A token takes the place of `{page}` in `request_url`; an address may be relative.
     pub next_page: String,
     /// Where an answer has the list, as a JSON pointer: `/data`. Empty if the answer is the list.
     pub list: String,

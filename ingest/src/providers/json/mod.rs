@@ -88,23 +88,36 @@ impl JsonNews {
     /// Reads pages until one has nothing new since `since`.
     async fn read(&self, round: &mut Round<Place>, since: Timestamp) -> Result<(), ProviderError> {
         let (http, checked) = self.ready()?;
+        let mut last = Vec::new();
         loop {
             let url = self.url(http, checked, &round.place, since)?;
             let body = http.get(&url).await?;
             let (page, count, next) = self.page(http, &url, &body)?;
             let is_back = page.items.last().is_some_and(|article| article.published_at < since);
+            let shown: Vec<_> = page.items.iter().map(|article| (article.id.clone(), article.revision)).collect();
             let is_new = round.add(page) > 0;
             let number = round.place.number() + 1;
             let is_counted = self.config.next_page.is_empty();
             let is_short = is_counted && count < self.config.full_page as usize;
             round.place = match next {
-                Some(next) => Place::Named(next, number),
+                Some(next) => Place::Named(self.named(checked, &url, next)?, number),
                 None if is_counted && has_placeholder(&checked.url, PAGE) && !is_short => Place::Number(number),
                 None => return Ok(()),
             };
+            if !is_back && !shown.is_empty() && shown == last {
+                tracing::error!(
+                    source = http.provider(),
+                    page = number,
+                    "a further page of the list shows the same as the page before it: articles of later pages are lost; check \
+                     request_url and next_page, or set full_page if the list has no more pages"
+                );
+                self.rounds.cut();
+                return Ok(());
+            }
             if is_back || !is_new {
                 return Ok(());
             }
+            last = shown;
             if number >= self.config.most_pages {
                 let source = http.provider();
                 tracing::error!(
@@ -116,6 +129,26 @@ impl JsonNews {
                 return Ok(());
             }
         }
+    }
+
+    /// The token of the next page, or its whole address where `next` is one relative to `url`, the page that names it.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unreadable`] if it is a token and no part of `request_url` is to have it.
+    fn named(&self, checked: &Checked, url: &Url, next: String) -> Result<String, ProviderError> {
+        let is_address = next.starts_with('?') || next.starts_with('/') && next.contains('?');
+        if next.contains("://") || has_placeholder(&checked.url, PAGE) && !is_address {
+            return Ok(next);
+        }
+        let joined = Some(&next).filter(|next| next.contains(['/', '?'])).and_then(|next| url.join(next).ok());
+        let setting = &self.config.next_page;
+        let reason = || {
+            let next = next.escape_debug();
+            format!(
+                "next_page = `{setting}` gives `{next}`, which is not an address: give request_url a parameter with {PAGE}"
+            )
+        };
+        joined.map(String::from).ok_or_else(|| ProviderError::unreadable(&self.account.name, url.path(), reason()))
     }
 
     fn url(&self, http: &HttpClient, checked: &Checked, place: &Place, since: Timestamp) -> Result<Url, ProviderError> {

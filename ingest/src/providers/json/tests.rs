@@ -184,6 +184,57 @@ async fn an_expired_page_token_is_not_requested_again() {
 }
 
 #[tokio::test]
+async fn an_item_that_is_not_json_costs_only_itself() {
+    let broken = [
+        item("x", "2025-06-02T13:00:00Z").replace("Story", "Story\u{1}"),
+        item("y", "2025-06-02T13:00:00Z").replace("9.1", "NaN"),
+    ];
+    let items = [&[item("b", "2025-06-02T13:00:00Z")][..], &broken, &[item("c", "2025-06-02T11:00:00Z")]].concat();
+    let server = Server::start(&[(PATH, page(&items))]).await;
+    let read = marketaux(&server, "").page(&since()).await.unwrap();
+    assert_eq!(read.items.iter().map(|article| article.id.as_str()).collect::<Vec<_>>(), ["b"]);
+    let letters: Vec<&[u8]> = read.rejects.iter().map(|reject| reject.bytes.as_slice()).collect();
+    assert_eq!(letters, broken.each_ref().map(|raw| raw.as_bytes()));
+    assert!(read.rejects.iter().all(|reject| reject.reason.contains("not JSON")), "{:?}", read.rejects);
+}
+
+#[tokio::test]
+async fn a_relative_address_of_the_next_page_is_followed_and_a_token_needs_a_place() {
+    let list = |id: &str, more: &str| {
+        Answered::ok(&format!("{{\"data\":[{}],\"next\":{more}}}", item(id, "2025-06-02T13:00:00Z")))
+    };
+    let server = Server::start(&[
+        ("/v1/rows", list("a", "\"/v1/rows?cursor=2\"")),
+        ("/v1/rows", list("b", "\"?cursor=3\"")),
+        ("/v1/rows", list("c", "\"more?from=4\"")),
+        ("/v1/more", list("d", "null")),
+        ("/tokens", list("a", "\"t2\"")),
+    ])
+    .await;
+    let of = |path: &str| {
+        source(&format!(
+            "request_url = '{}{path}?from={{since}}'\nlist = '/data'\nnext_page = '/next'\nkey_in = 'bearer'",
+            server.url()
+        ))
+    };
+    assert_eq!(of("/v1/rows").page(&since()).await.unwrap().items.len(), 4);
+    let asked: Vec<String> = server.requests().iter().skip(1).map(|asked| asked.query.clone()).collect();
+    assert_eq!(asked, ["cursor=2", "cursor=3", "from=4"]);
+    let error = of("/tokens").page(&since()).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Unreadable { .. }), "{error}");
+    assert!(error.to_string().contains("next_page") && error.to_string().contains("`t2`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_page_that_shows_what_the_last_one_did_is_not_the_end_of_the_list() {
+    let first = page(&[item("b", "2025-06-02T13:00:00Z")]);
+    let server = Server::start(&[(PATH, first)]).await;
+    let source = marketaux(&server, "");
+    assert_eq!((source.page(&since()).await.unwrap().items.len(), source.was_cut()), (1, true));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn refusals_are_told_apart_and_do_not_show_the_key() {
     let said = format!("{{\"error\":{{\"code\":\"invalid_api_token\",\"message\":\"{KEY} is invalid\"}}}}");
     let server = Server::start(&[

@@ -1,8 +1,9 @@
 //! Kraken's messages as it sends them, and what they become. Its streams have prices as JSON numbers and times in
 //! RFC 3339; its REST answers have prices as JSON strings and times in Unix seconds.
 
+use super::QUOTE_CURRENCIES;
 use crate::epoch::plausible_moment;
-use crate::providers::coins::{Decimal, pair};
+use crate::providers::coins::{Decimal, currencies, pair};
 use crate::providers::items::read_object;
 use crate::providers::{BarWidth, Page, ProviderError, Reject};
 use jiff::Timestamp;
@@ -202,7 +203,8 @@ type Row = (i64, Decimal, Decimal, Decimal, Decimal, Decimal, Decimal, u64);
 /// Reads the answer with the bars of one pair and width, of which the last is not finished. Errors come with HTTP 200.
 ///
 /// # Errors
-/// [`ProviderError::RateLimited`], [`ProviderError::BadRequest`], [`ProviderError::Failed`], [`ProviderError::Unreadable`].
+/// [`ProviderError::RateLimited`], [`ProviderError::BadRequest`], [`ProviderError::Failed`]; [`ProviderError::Unreadable`], also
+/// if its bars are those of another pair; [`ProviderError::Unsupported`] if `symbol` is not a pair that Kraken has.
 pub fn bars_page(
     provider: &str,
     path: &str,
@@ -227,8 +229,12 @@ pub fn bars_page(
             _ => ProviderError::Failed { provider, path, status: 200, message, retry_after: None },
         });
     }
-    let rows = answer.result.into_iter().find(|(name, _)| name != "last");
-    let (_, rows) = rows.ok_or_else(|| unreadable("it has no list of bars".into()))?;
+    let (base, quote) = currencies(&provider, symbol, &QUOTE_CURRENCIES)?;
+    let mut lists = answer.result.into_iter().filter(|(name, _)| name != "last").peekable();
+    let name = lists.peek().map(|(name, _)| name.escape_debug().to_string());
+    let name = name.ok_or_else(|| unreadable("it has no list of bars".into()))?;
+    let rows = lists.find(|(name, _)| is_pair(name, base, quote));
+    let (_, rows) = rows.ok_or_else(|| unreadable(format!("it has bars of `{name}`, not of {symbol}")))?;
     let rows: Vec<&RawValue> = serde_json::from_str(rows.get()).map_err(|error| unreadable(error.to_string()))?;
     let page = Page::read(&path, None, rows, |raw| {
         let (start, open, high, low, close, vwap, volume, trades): Row =
@@ -258,6 +264,21 @@ pub fn bars_page(
         origin: page.origin,
         next: page.next,
     })
+}
+
+/// Whether a key of an answer is this pair: `XXBTZUSD`, `XBTUSDC` and `BTC/USD` are of `BTC`, `SOLUSD` is of `SOL`. Older
+/// names have an `X` before a coin and a `Z` before a currency.
+fn is_pair(key: &str, base: &str, quote: &str) -> bool {
+    let names = |currency: &str| {
+        let own = match currency {
+            "BTC" => "XBT",
+            "DOGE" => "XDG",
+            other => other,
+        };
+        [currency.to_owned(), own.to_owned(), format!("X{own}"), format!("Z{own}")]
+    };
+    let (key, quotes) = (key.replace('/', ""), names(quote));
+    names(base).iter().any(|base| key.strip_prefix(base.as_str()).is_some_and(|rest| quotes.iter().any(|q| q == rest)))
 }
 
 /// A bar, unless nothing was traded, where Kraken repeats the last price.

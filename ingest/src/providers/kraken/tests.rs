@@ -198,6 +198,31 @@ async fn bars_of_the_past_are_those_asked_for_and_errors_come_with_http_200() {
 }
 
 #[test]
+fn bars_of_another_pair_are_refused_whatever_a_pair_is_called() {
+    let read = |key: &str, of: &str| {
+        let body = format!(
+            "{{\"error\":[],\"result\":{{\"{key}\":[[1688671200,\"3\",\"3\",\"3\",\"3\",\"3\",\"1\",2]],\"last\":1}}}}"
+        );
+        bars_page("kraken", "/", body.as_bytes(), &symbol(of), BarWidth::Minute, Timestamp::UNIX_EPOCH)
+    };
+    for (key, of) in [
+        ("XXBTZUSD", "X:BTCUSD"),
+        ("XBTUSDC", "X:BTCUSDC"),
+        ("BTC/USD", "X:BTCUSD"),
+        ("XETHXXBT", "X:ETHBTC"),
+        ("XDGUSD", "X:DOGEUSD"),
+        ("SOLUSD", "X:SOLUSD"),
+        ("USDTZUSD", "X:USDTUSD"),
+    ] {
+        assert_eq!(read(key, of).unwrap().items.len(), 1, "{key}");
+    }
+    for (key, of) in [("XETHZUSD", "X:BTCUSD"), ("XXBTZEUR", "X:BTCUSD"), ("SOLUSD", "X:ETHUSD")] {
+        let error = read(key, of).unwrap_err();
+        assert!(matches!(error, ProviderError::Unreadable { .. }) && error.to_string().contains(key), "{error}");
+    }
+}
+
+#[test]
 fn symbols_are_pairs() {
     let name = |symbol_name: &str| name_of("kraken", &symbol(symbol_name)).ok();
     assert_eq!(name("X:BTCUSD").unwrap(), "BTC/USD");

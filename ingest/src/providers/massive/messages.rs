@@ -33,6 +33,19 @@ pub struct Answer<'a> {
     pub next_url: Option<String>,
 }
 
+/// Whose bars an answer of `GET /v2/aggs/…` has, and which.
+///
+/// ```json
+/// {"ticker":"AAPL","queryCount":2,"resultsCount":2,"adjusted":false,"results":[…],"status":"OK"}
+/// ```
+#[derive(Debug, Deserialize)]
+pub struct BarsOf {
+    /// The ticker that was asked for.
+    pub ticker: Option<String>,
+    /// Whether prices are adjusted for splits.
+    pub adjusted: Option<bool>,
+}
+
 /// One article of `GET /v2/reference/news`.
 ///
 /// ```json

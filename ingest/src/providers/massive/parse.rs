@@ -3,7 +3,9 @@
 //! Pages and frames are split into items first and the items read one by one: a malformed item
 //! becomes a [`Reject`] with its bytes, and its neighbours are read all the same.
 
-use super::messages::{Aggregate, Answer, LimitUpLimitDown, LiveAggregate, NewsItem, Status, Tag, TradeMessage};
+use super::messages::{
+    Aggregate, Answer, BarsOf, LimitUpLimitDown, LiveAggregate, NewsItem, Status, Tag, TradeMessage,
+};
 use crate::epoch::{YEARS, is_plausible, of_any_unit, whole_microseconds};
 use crate::providers::items::{self, ItemResult, read_object};
 use crate::providers::{BarWidth, Cursor, MarketEvent, Page, ProviderError, Reject};
@@ -55,7 +57,7 @@ pub fn news_page(
 /// Reads a page of bars of one symbol and width from `GET /v2/aggs/…`.
 ///
 /// # Errors
-/// As [`answer`].
+/// As [`answer`]; [`ProviderError::Unreadable`] if its bars are those of another ticker, or adjusted for splits.
 pub fn bars_page(
     provider: &str,
     path: &str,
@@ -66,6 +68,14 @@ pub fn bars_page(
 ) -> Result<Page<Bar>, ProviderError> {
     let text = String::from_utf8_lossy(body);
     let answer = answer(provider, path, &text)?;
+    let refused = |reason: String| ProviderError::unreadable(provider, path, reason);
+    let of: BarsOf = read_object(&text).map_err(refused)?;
+    if let Some(other) = of.ticker.filter(|ticker| Symbol::new(ticker).ok().as_ref() != Some(symbol)) {
+        return Err(refused(format!("it has bars of `{}`, not of {symbol}", other.escape_debug())));
+    }
+    if of.adjusted == Some(true) {
+        return Err(refused("its bars are adjusted for splits, although bars as printed were requested".into()));
+    }
     let (next, items) = (answer.next_url.map(Cursor), answer.results.unwrap_or_default());
     Ok(Page::read(path, next, items, |raw| Ok((aggregate(raw, symbol, width, received_at)?, None))))
 }
@@ -248,8 +258,16 @@ fn halt(raw: &str, received_at: Timestamp) -> Result<Option<Halt>, String> {
     }))
 }
 
+/// Refuses a bar that is impossible, or that begins within a minute, or within a second where it is one of a second.
 fn without_fault(bar: Bar) -> Result<Bar, String> {
-    bar.fault().map_or(Ok(bar), |fault| Err(fault.into()))
+    let unit_s = bar.width_s.min(60);
+    if bar.start.as_microsecond() % (i64::from(unit_s) * 1_000_000) != 0 {
+        return Err(format!("a bar of {} s does not start at {}", bar.width_s, bar.start));
+    }
+    // Some trades count for the average and not for low and high, so it may be outside of them, but not far.
+    let is_plausible = |vwap: &f64| vwap.is_finite() && *vwap >= bar.low / 2.0 && *vwap <= bar.high * 2.0;
+    let vwap = bar.vwap.filter(is_plausible);
+    bar.fault().map_or(Ok(Bar { vwap, ..bar }), |fault| Err(fault.into()))
 }
 
 /// The stocks feed's tickers have no asset-class prefix.

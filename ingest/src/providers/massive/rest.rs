@@ -31,7 +31,7 @@ impl RestClient {
             NewsRequest::Since(since) => self.news_url(*since),
             NewsRequest::Next(cursor) => self.http.named_url(&cursor.0)?,
         };
-        let body = self.http.get(&url).await?;
+        let body = self.http.get_json(&url).await?;
         parse::news_page(self.http.provider(), url.path(), &body, self.http.clock().now())
     }
 
@@ -41,7 +41,7 @@ impl RestClient {
             None => self.bars_url(request),
             Some(cursor) => self.http.named_url(&cursor.0)?,
         };
-        let body = self.http.get(&url).await?;
+        let body = self.http.get_json(&url).await?;
         let (symbol, now) = (&request.symbol, self.http.clock().now());
         let page = parse::bars_page(self.http.provider(), url.path(), &body, symbol, request.width, now)?;
         // Without the range, so that an unreadable bar has the same origin whichever gap it was fetched for.
@@ -58,7 +58,7 @@ impl RestClient {
             None => self.actions_url(request),
             Some(cursor) => self.http.named_url(&cursor.0)?,
         };
-        let body = self.http.get(&url).await?;
+        let body = self.http.get_json(&url).await?;
         reference::actions_page(self.http.provider(), url.path(), &body, request, self.http.clock().now())
     }
 

@@ -1,6 +1,7 @@
 //! Tiingo's answers to articles.
 
 use crate::epoch::{is_plausible, whole_microseconds};
+use crate::providers::coins;
 use crate::providers::http::HttpClient;
 use crate::providers::items::{Id, ItemResult, identity, read_object};
 use crate::providers::{KnownFrom, Page, ProviderError};
@@ -72,7 +73,12 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     }
     let mut named = Tickers::default();
     for ticker in item.tickers.iter().flatten().flatten() {
-        named.add_item(&ticker.to_ascii_uppercase());
+        let ticker = ticker.to_ascii_uppercase();
+        match coins::in_news(&ticker) {
+            Some(coin) if named.symbols.contains(&coin) => {}
+            Some(coin) => named.symbols.push(coin),
+            None => named.add_item(&ticker),
+        }
     }
     let article = Article {
         id: identity(item.id, &url)?,

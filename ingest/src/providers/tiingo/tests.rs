@@ -28,7 +28,7 @@ fn item(id: u64, published: &str) -> String {
     format!(
         "{{\"id\":{id},\"publishedDate\":\"{published}\",\"title\":\"Story {id}\",\"url\":\"https://t.test/{id}\",\
          \"description\":null,\"source\":\"barrons.com\",\"tags\":[\"Stock\",\"\"],\
-         \"crawlDate\":\"2024-02-22T06:49:35.266249Z\",\"tickers\":[\"aapl\",\"as\",\"as\",\"brk-b\",\"bcpc\"]}}"
+         \"crawlDate\":\"2024-02-22T06:49:35.266249Z\",\"tickers\":[\"aapl\",\"as\",\"as\",\"brk-b\",\"bcpc\",\"btcusd\"]}}"
     )
 }
 
@@ -54,7 +54,7 @@ async fn articles_count_from_their_publication_and_name_each_company_once() {
     assert_eq!(article.published_at, at("2024-02-22T06:45:23Z"));
     assert!(article.received_at >= at("2024-02-22T07:00:00Z"), "it is when we had it, not when it was crawled");
     let symbols: Vec<&str> = article.symbols.iter().map(Symbol::as_str).collect();
-    assert_eq!(symbols, ["AAPL", "AS", "BRK.B", "BCPC"]);
+    assert_eq!(symbols, ["AAPL", "AS", "BRK.B", "BCPC", "X:BTCUSD"]);
     assert_eq!((article.keywords.as_slice(), article.description.as_str()), (&["Stock".to_owned()][..], ""));
     let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
     assert!(reasons.len() == 2 && reasons[0].contains("`yesterday`") && reasons[1].contains("title"), "{reasons:?}");

@@ -31,7 +31,7 @@ fn item(id: &str, created: &str, updated: &str) -> String {
     format!(
         "{{\"id\":{id},\"headline\":\"Story\",\"author\":\"Desk\",\"created_at\":\"{created}\",\"updated_at\":\"{updated}\",\
          \"summary\":\" \",\"content\":\"<p>Text</p>\",\"url\":\"https://b.test/1\",\"images\":[],\
-         \"symbols\":[\"CRSR\",\"BTCUSD\",\"CRSR\",\"BRK.B\"],\"source\":\"benzinga\"}}"
+         \"symbols\":[\"CRSR\",\"BTCUSD\",\"ETHUSDT\",\"CRSR\",\"BRK.B\"],\"source\":\"benzinga\"}}"
     )
 }
 
@@ -58,7 +58,7 @@ async fn pages_are_followed_by_their_tokens_and_both_secrets_are_sent() {
     assert_eq!(article.published_at, at("2022-01-05T22:00:37Z"));
     assert_eq!((article.description.as_str(), article.publisher.as_str()), ("<p>Text</p>", "benzinga"));
     let symbols: Vec<&str> = article.symbols.iter().map(Symbol::as_str).collect();
-    assert_eq!(symbols, ["CRSR", "X:BTCUSD", "BRK.B"]);
+    assert_eq!(symbols, ["CRSR", "X:BTCUSD", "X:ETHUSDT", "BRK.B"]);
     let reasons: Vec<&str> = page.rejects.iter().map(|reject| reject.reason.as_str()).collect();
     assert!(reasons.len() == 2 && reasons[0].contains("`soon`") && reasons[1].contains("ISIN"), "{reasons:?}");
     let page = source.page(&NewsRequest::Next(page.next.unwrap())).await.unwrap();

@@ -271,9 +271,10 @@ fn the_providers_own_examples() {
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
             assert!(page.items.iter().all(|article| !article.symbols.is_empty() && !article.title.is_empty()));
         } else if name.starts_with("aggs_") {
-            let page =
-                bars_page("massive", &name, body.as_bytes(), &Symbol::new("AAPL").unwrap(), BarWidth::Minute, at())
-                    .unwrap();
+            let aapl = Symbol::new("AAPL").unwrap();
+            // The examples are adjusted, which is not what is requested.
+            let body = body.replace("\"adjusted\": true", "\"adjusted\": false");
+            let page = bars_page("massive", &name, body.as_bytes(), &aapl, BarWidth::Minute, at()).unwrap();
             assert!(!page.items.is_empty() && page.rejects.is_empty(), "{name}: {page:?}");
         } else if name.starts_with("ws_examples") {
             let examples: std::collections::BTreeMap<String, Box<RawValue>> = serde_json::from_str(&body).unwrap();
@@ -297,6 +298,63 @@ fn the_providers_own_examples() {
     }
     assert!(seen > 0, "{} holds no examples", folder.display());
     println!("{seen} files of the provider's own examples");
+}
+
+#[test]
+fn a_bar_that_begins_within_a_minute_is_refused() {
+    let live = |kind: &str, start: i64, width: i64| {
+        let end = start + width;
+        let body =
+            format!(r#"[{{"ev":"{kind}","sym":"MKR","v":1,"o":10,"c":10,"h":10,"l":10,"s":{start},"e":{end}}}]"#);
+        let read = frame(&body, at());
+        (read.messages.len(), read.rejects.iter().any(|reject| reject.reason.contains("does not start at")))
+    };
+    assert_eq!(live("AM", 1_748_872_800_000, 60_000), (1, false));
+    assert_eq!(live("AM", 1_748_872_830_000, 60_000), (0, true));
+    assert_eq!(live("A", 1_748_872_801_000, 1000), (1, false));
+    assert_eq!(live("A", 1_748_872_801_500, 1000), (0, true));
+    let body = br#"{"status":"OK","results":[{"v":1,"o":10,"c":10,"h":10,"l":10,"t":1748872800500}]}"#;
+    for width in [BarWidth::Minute, BarWidth::Day] {
+        let page = bars_page("massive", "p", body, &Symbol::new("MKR").unwrap(), width, at()).unwrap();
+        assert_eq!((page.items.len(), page.rejects.len()), (0, 1), "{page:?}");
+    }
+}
+
+#[test]
+fn an_impossible_average_price_is_none_and_costs_no_bar() {
+    for (written, expected) in [
+        ("10.2", Some(10.2)),
+        ("9.8", Some(9.8)),
+        ("0", None),
+        ("-10", None),
+        ("4.9", None),
+        ("20.1", None),
+        ("null", None),
+    ] {
+        let body = format!(
+            r#"{{"status":"OK","results":[{{"v":1,"vw":{written},"o":10,"c":10,"h":10,"l":10,"t":1748872800000}}]}}"#
+        );
+        let mkr = Symbol::new("MKR").unwrap();
+        let page = bars_page("massive", "p", body.as_bytes(), &mkr, BarWidth::Minute, at()).unwrap();
+        assert_eq!(page.items[0].vwap, expected, "{written}");
+    }
+}
+
+#[test]
+fn bars_of_another_ticker_or_adjusted_ones_are_refused() {
+    let read = |of: &str| {
+        let body =
+            format!(r#"{{{of}"status":"OK","results":[{{"v":1,"o":10,"c":10,"h":10,"l":10,"t":1748872800000}}]}}"#);
+        bars_page("massive", "/v2/aggs", body.as_bytes(), &Symbol::new("BRK.B").unwrap(), BarWidth::Minute, at())
+    };
+    for of in ["", r#""ticker":"BRK.B","#, r#""ticker":"BRK.B","adjusted":false,"#] {
+        assert_eq!(read(of).unwrap().items.len(), 1, "{of}");
+    }
+    let refused = [(r#""ticker":"MKR","#, "`MKR`"), (r#""ticker":"BRK.B","adjusted":true,"#, "adjusted")];
+    for (of, expected) in refused {
+        let error = read(of).unwrap_err();
+        assert!(matches!(error, ProviderError::Unreadable { .. }) && error.to_string().contains(expected), "{error}");
+    }
 }
 
 #[test]
