@@ -275,7 +275,10 @@ mod tests {
         let settings = Settings { accounts: [("one".into(), one), ("two".into(), two)].into() };
         let shown = write(&settings, &Node::of::<Settings>(), &Descriptions).unwrap();
         assert!(!shown.contains("s3cret"), "{shown}");
-        assert!(shown.contains("\n# url has a secret in it: https://wire.test/news?limit=7&token=[hidden]\n"), "{shown}");
+        assert!(
+            shown.contains("\n# url has a secret in it: https://wire.test/news?limit=7&token=[hidden]\n"),
+            "{shown}"
+        );
         assert!(shown.contains("\n# url is a secret\n"), "{shown}");
     }
 
