@@ -8,6 +8,7 @@ mod dead_letters;
 mod doctor;
 mod ending;
 mod exit;
+mod logging;
 mod preflight;
 mod preset;
 mod report;

@@ -19,12 +19,12 @@ mod simulate;
 mod study;
 
 use crate::config::{Config, Preset};
-use crate::ending;
+use crate::{ending, logging};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use tapewire_runtime::{Shutdown, Traces};
+use tracing_subscriber::filter::LevelFilter;
 
 /// Joins the news wire to the price tape.
 #[derive(Parser)]
@@ -39,7 +39,7 @@ use tapewire_runtime::{Shutdown, Traces};
                   `tapewire config` prints the settings in effect, `tapewire config --example` all there are.\n\n\
                   Secrets are read from files that settings name, or from TAPEWIRE_KAFKA_SASL_PASSWORD,\n\
                   TAPEWIRE_CLICKHOUSE_PASSWORD and TAPEWIRE_MASSIVE_API_KEY.\n\
-                  TAPEWIRE_LOG is the log's filter: error, warn, info, debug, or info,tapewire_joiner=debug.\n\
+                  TAPEWIRE_LOG is the log's filter: off, error, warn, info, debug, trace, or info,tapewire_joiner=debug.\n\
                   TAPEWIRE_MODELS_DIR is the folder of the shipped model. HF_HOME, HF_TOKEN, HF_ENDPOINT and\n\
                   HF_HUB_OFFLINE are for models of the hub.\n\n\
                   Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable or a disk is full."
@@ -120,7 +120,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let loaded = Config::load(common.preset, common.config.as_deref(), &common.set);
     if let Command::Doctor(command) = arguments.command {
         // What the libraries log of servers that are down is in the report, in words.
-        start_logging(common.log_json, "off");
+        logging::start(common.log_json, LevelFilter::OFF)?;
         ending::watch()?;
         return on_runtime(command.run(loaded, common.config.as_deref(), ending::shutdown()));
     }
@@ -131,7 +131,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::with_secrets(loaded)?;
     let service = matches!(arguments.command, Command::Run(_) | Command::Serve(_) | Command::Simulate(_));
     // Services log what they do. Commands that a person waits for print results, and log only warnings and errors.
-    start_logging(arguments.common.log_json, if service { "info" } else { "warn" });
+    logging::start(arguments.common.log_json, if service { LevelFilter::INFO } else { LevelFilter::WARN })?;
     ending::watch()?;
     // Outside the runtime: the client that sends spans blocks.
     let traces = if arguments.command.handles_articles() { Traces::start(&config.traces)? } else { None };
@@ -180,20 +180,4 @@ fn on_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resu
     // Does not wait: the runtime's threads may be in a call that does not return soon.
     runtime.shutdown_background();
     outcome
-}
-
-/// Starts the log with this filter, unless TAPEWIRE_LOG says another.
-fn start_logging(json: bool, default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TAPEWIRE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // A line that can't be written, as on a full disk, is left out: telling of it on standard error would panic there.
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| ending::LogWriter).log_internal_errors(false);
-    // Colours are for people; the library honours NO_COLOR.
-    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
-    if json {
-        builder.json().init();
-    } else {
-        builder.init();
-    }
 }

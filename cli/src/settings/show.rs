@@ -6,6 +6,7 @@ use super::{Error, Loaded, SecretOrigin};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write as _;
+use tapewire_ingest::providers::masked_address;
 use toml_edit::{DocumentMut, Key, TableLike};
 
 /// The comments that are written with a setting.
@@ -186,6 +187,9 @@ impl<R: Remarks> Writer<'_, R> {
         self.comments(&self.remarks.before(path, node));
         let mut line = if is_secret(&key, value) {
             format!("# {key} is a secret")
+        } else if let Some(shown) = value.as_str().and_then(masked_address) {
+            // A comment: loaded again, it would be an address with a wrong key.
+            format!("# {key} has a secret in it: {}", in_comment(&shown))
         } else {
             format!("{key} = {}", value.to_string().trim())
         };
@@ -261,6 +265,21 @@ mod tests {
     #[test]
     fn a_comment_has_no_line_feed_and_no_control_character() {
         assert_eq!(in_comment("a b\n[kafka]\u{7f}\0é"), "a b\u{fffd}[kafka]\u{fffd}\u{fffd}é");
+    }
+
+    #[test]
+    fn the_secrets_of_an_address_are_not_shown() {
+        let account = |url: &str| Account::First { url: url.into(), user: None };
+        let one = account("https://wire.test/news?limit=7&token=s3cret");
+        let two = account("https://me:s3cret@wire.test/news");
+        let settings = Settings { accounts: [("one".into(), one), ("two".into(), two)].into() };
+        let shown = write(&settings, &Node::of::<Settings>(), &Descriptions).unwrap();
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(
+            shown.contains("\n# url has a secret in it: https://wire.test/news?limit=7&token=[hidden]\n"),
+            "{shown}"
+        );
+        assert!(shown.contains("\n# url is a secret\n"), "{shown}");
     }
 
     #[test]

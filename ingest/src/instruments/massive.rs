@@ -7,7 +7,7 @@ use crate::providers::items::read_object;
 use crate::providers::massive::MassiveConfig;
 use crate::providers::pages::PageGuard;
 use crate::providers::registry::Account;
-use crate::providers::{Cursor, Page, ProviderError, ProvidersConfig};
+use crate::providers::{Cursor, Page, ProviderError, ProvidersConfig, Secrets};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub async fn fetch_massive(providers: &ProvidersConfig, clock: &Clock) -> Result
         );
         return Err(IngestError::Config(reason));
     }
-    Ok(fetch(&account).await?)
+    Ok(Secrets::of(&account).cleaned(fetch(&account).await)?)
 }
 
 async fn fetch(account: &Account) -> Result<Listing, ProviderError> {

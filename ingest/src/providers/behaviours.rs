@@ -188,3 +188,23 @@ async fn a_refused_key_is_told_apart_from_too_many_connections_and_from_a_broken
         assert!(nobody.is_retryable() && !matches!(nobody, ProviderError::NotAuthorized { .. }), "{nobody}");
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_repeats_the_key_is_quoted_without_it() {
+    for case in CASES.iter().filter(|case| !case.key.is_empty()) {
+        let refusal = match case.kind {
+            "massive" => r#"[{"ev":"status","status":"auth_failed","message":"key s3cret is not known"}]"#,
+            "finnhub" => r#"{"type":"error","msg":"Invalid API key s3cret"}"#,
+            _ => r#"[{"T":"error","code":402,"msg":"auth failed for s3cret"}]"#,
+        };
+        // Until the log-in was heard.
+        let opening = case.script(Step::Close).into_iter().take(if case.opening[0] == HEAR { 1 } else { 2 });
+        let stream = Stream::start(vec![opening.chain([Step::Say(refusal.to_owned())]).collect()]).await;
+        let error = match case.source(&stream.url()).connect(&case.subscription()).await {
+            Ok(mut connection) => connection.next().await.unwrap_err(),
+            Err(error) => error,
+        };
+        let words = format!("{error} {error:?}");
+        assert!(words.contains("[key]") && !words.contains("s3cret"), "{}: {words}", case.kind);
+    }
+}

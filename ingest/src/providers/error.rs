@@ -222,6 +222,44 @@ impl ProviderError {
         }
     }
 
+    /// The error with every text of the provider, and every path, as `redact` gives it back. What a library says of
+    /// a broken websocket is kept only if `redact` leaves it as it is.
+    pub(crate) fn redacted(mut self, redact: &dyn Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::NotAuthorized { what, message, .. } | Self::Refused { what, message, .. } => {
+                (*what, *message) = (redact(what), redact(message));
+            }
+            Self::Failed { path, message, .. } | Self::BadRequest { path, message, .. } => {
+                (*path, *message) = (redact(path), redact(message));
+            }
+            Self::Unreadable { path, reason, .. } => (*path, *reason) = (redact(path), redact(reason)),
+            Self::NoAnswer { path, .. } | Self::RateLimited { path, .. } => *path = redact(path),
+            Self::Setting { reason: text, .. }
+            | Self::Closed { reason: text, .. }
+            | Self::Unsupported { what: text, .. }
+            | Self::TooSlow { what: text, .. }
+            | Self::ForeignHost { host: text, .. }
+            | Self::TooManyConnections { message: text, .. } => *text = redact(text),
+            Self::Websocket { provider, source } => {
+                let said = tapewire_runtime::chain(&**source);
+                let shown = redact(&said);
+                if shown != said {
+                    let provider = std::mem::take(provider);
+                    return match self.is_retryable() {
+                        true => Self::Closed { provider, reason: shown },
+                        false => Self::Setting { provider, reason: format!("the websocket can't be opened: {shown}") },
+                    };
+                }
+            }
+            Self::NoKey { .. }
+            | Self::Client { .. }
+            | Self::Expired { .. }
+            | Self::Silent { .. }
+            | Self::LoginTimeout { .. } => {}
+        }
+        self
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {

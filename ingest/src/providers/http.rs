@@ -1,6 +1,6 @@
 //! HTTP requests for all providers: they have timeouts, send the key to the configured host only, and classify errors.
 
-use super::{ApiKey, ProviderError, answer, observed};
+use super::{ApiKey, ProviderError, Secrets, answer, observed};
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
     LOCATION, RETRY_AFTER, USER_AGENT,
@@ -13,9 +13,6 @@ use tapewire_runtime::Clock;
 
 /// A longer `Retry-After` counts as this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
-
-/// A shorter key is not removed from texts: that would spoil the text and protect nothing.
-const SHORTEST_KEY: usize = 4;
 
 /// Largest answer we take, in bytes. Pages have a megabyte or two; one without an end must not fill the memory.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -170,10 +167,7 @@ impl HttpClient {
 
     /// The text without the keys: some providers repeat them in their messages.
     pub fn redacted(&self, text: &str) -> String {
-        let keys = self.credentials.keys().into_iter().map(ApiKey::expose).filter(|key| key.len() >= SHORTEST_KEY);
-        // An address has it percent-encoded.
-        let encoded = |key: &str| url::form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>();
-        keys.fold(text.to_owned(), |text, key| text.replace(key, "[key]").replace(&encoded(key), "[key]"))
+        Secrets::of_keys(self.credentials.keys()).removed_from(text)
     }
 
     fn check_host(&self, url: &Url) -> Result<(), ProviderError> {

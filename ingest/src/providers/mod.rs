@@ -35,6 +35,7 @@ pub mod observed;
 pub(crate) mod pages;
 pub mod registry;
 mod rounds;
+mod secrets;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tiingo;
@@ -47,6 +48,8 @@ pub use key::ApiKey;
 pub(crate) use known_from::KnownFrom;
 pub(crate) use pages::PageGuard;
 pub use registry::{Account, Provider, ProvidersConfig};
+pub(crate) use secrets::Secrets;
+pub use secrets::masked_address;
 
 use async_trait::async_trait;
 use jiff::civil::Date;

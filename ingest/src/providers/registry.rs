@@ -2,6 +2,7 @@
 
 use super::finding::{CompanyFinder, Finding};
 use super::items::ItemResult;
+use super::secrets::Discreet;
 use super::{ApiKey, NewsSource, PriceSource, ProviderError};
 use crate::IngestError;
 use schemars::generate::SchemaGenerator;
@@ -232,7 +233,7 @@ impl ProvidersConfig {
         }
         match provider.news {
             // One that has prices, too, may be used for these alone.
-            Some(make) if provider.prices.is_none() => Ok(make(&account)?.check()?),
+            Some(make) if provider.prices.is_none() => Ok(Discreet::made(&account, make)?.check()?),
             _ => Ok(()),
         }
     }
@@ -261,7 +262,7 @@ impl ProvidersConfig {
     pub fn news_source(&self, name: &str, clock: &Clock) -> Result<Arc<dyn NewsSource>, IngestError> {
         let (provider, account) = self.find(name, clock)?;
         let make = provider.news.ok_or_else(|| IngestError::Config(format!("news.sources: {name} has no news")))?;
-        Ok(make(&account)?)
+        Ok(Arc::new(Discreet::made(&account, make)?))
     }
 
     /// The source, with the companies that are found in articles of which it says none; see [`ProvidersConfig::finding`].
@@ -280,7 +281,7 @@ impl ProvidersConfig {
         let (provider, account) = self.find(name, clock)?;
         let make =
             provider.prices.ok_or_else(|| IngestError::Config(format!("prices.sources: {name} has no prices")))?;
-        Ok(make(&account)?)
+        Ok(Arc::new(Discreet::made(&account, make)?))
     }
 
     pub(crate) fn find(&self, name: &str, clock: &Clock) -> Result<(&'static Provider, Account), IngestError> {

@@ -156,7 +156,6 @@ fn check(provider: &str, status: &Status) -> Result<(), ProviderError> {
             tracing::info!(
                 source = provider,
                 status = other,
-                message,
                 "the websocket sent a status that is not known; ignored"
             );
             Ok(())

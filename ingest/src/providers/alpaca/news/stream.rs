@@ -3,8 +3,8 @@
 
 use super::super::connection::refusal;
 use super::super::{AlpacaConfig, ApiKey};
-use crate::providers::ProviderError;
 use crate::providers::websocket::Socket;
+use crate::providers::{ProviderError, Secrets};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
@@ -80,7 +80,8 @@ async fn follow(login: Login, published: Arc<Notify>) {
             }
             Err(error) => error,
         };
-        let (source, wait, said) = (&login.provider, backoff.next_wait(), chain(&error));
+        let (source, wait) = (&login.provider, backoff.next_wait());
+        let said = Secrets::of_keys(&login.key).removed_from(&chain(&error));
         if !error.is_retryable() {
             tracing::error!(
                 source,
