@@ -4,7 +4,7 @@ use crate::compact_trade::{CompactTrade, hash};
 use crate::values::Values;
 use crate::widths::{Widths, floor, lateness_micros, micros};
 use jiff::{SignedDuration, Timestamp};
-use tapewire_core::{Bar, BarUpdates, Symbol, Trade};
+use tapewire_core::{Bar, BarUpdates, Symbol, Trade, TradeRef};
 
 /// Trades of one symbol that may still change a bar.
 ///
@@ -95,11 +95,16 @@ impl Fold {
 
     /// Takes a trade of this symbol, or a record that takes one back.
     pub fn trade(&mut self, trade: &Trade) -> Arrival {
+        self.borrowed(&trade.borrowed())
+    }
+
+    /// As [`Fold::trade`].
+    pub(crate) fn borrowed(&mut self, trade: &TradeRef<'_>) -> Arrival {
         let new = CompactTrade::new(trade);
         if new.at < self.open_from() {
             return Arrival::TooLate;
         }
-        if let Some(id) = &trade.replaces {
+        if let Some(id) = trade.replaces {
             self.take_back(TakenBack { id: hash(id), at: new.at, received_at: new.received_at });
         }
         if new.at < self.watermark {
