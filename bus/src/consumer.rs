@@ -1,16 +1,18 @@
 //! Receiving records. Only the caller commits, and each commit may carry metadata that says where the next owner of the
 //! partition starts to read. Records in Avro are handed on as JSON.
 
+mod fetched;
 mod pending_schema;
 mod received;
 
+pub use fetched::Fetched;
 pub use received::{Received, Unreadable};
 
 use crate::avro::Decoder;
 use crate::broker_log::{self, Logged, is_broker_unreachable};
 use crate::error::is_fatal;
-use crate::traces::Incoming;
 use crate::{BusError, KafkaConfig, Topic, Topics, cut_off};
+use fetched::copied;
 use pending_schema::PendingSchema;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -210,6 +212,9 @@ impl Consumer {
             // Limits what is fetched ahead, so that it can't fill the memory while the sink is slow.
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.wait.max.ms", "50")
+            // With so much fetched ahead, no more is fetched from a partition for this long. The default of 1 s is longer than
+            // it takes to read what was fetched.
+            .set("fetch.queue.backoff.ms", "10")
             .create_with_context(context)
             .map_err(|error| BusError::Config(error.into()))?;
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
@@ -305,21 +310,26 @@ impl Consumer {
                         let Some(topic) = self.topics.find(message.topic()) else { continue };
                         // The next turn of the loop returns it, after it has looked for an assignment that arrived
                         // meanwhile.
-                        let payload = message.payload().unwrap_or_default().to_vec();
-                        let mut received = Received::new(topic, message.partition(), message.offset(), payload);
-                        received.trace = Incoming::of(&message, &self.group);
-                        self.stashed.push_back(received);
+                        self.stashed.push_back(copied(topic, &message, &self.group));
                     }
-                    // The library's log has reported this already.
-                    Err(error) if is_broker_unreachable(&error) => {}
-                    // The library recovers from it by itself.
-                    Err(error) if !is_fatal(&error) => {
-                        broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
-                    }
-                    Err(error) => return Err(BusError::Receive(error.into())),
+                    Err(error) => self.survive(error)?,
                 },
             }
         }
+    }
+
+    /// Goes on after an error of the client, if it can.
+    fn survive(&self, error: KafkaError) -> Result<(), BusError> {
+        // The library's log has reported this already.
+        if is_broker_unreachable(&error) {
+            return Ok(());
+        }
+        if is_fatal(&error) {
+            return Err(BusError::Receive(error.into()));
+        }
+        // The library recovers from it by itself.
+        broker_log::say(&format!("kafka has a problem with group {}; waiting: {error}", self.group));
+        Ok(())
     }
 
     /// The first of the stashed records. If the schema of its writer is not known yet, begins to fetch it, and returns

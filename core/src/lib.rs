@@ -25,6 +25,7 @@ pub mod symbol;
 pub mod tape;
 pub mod text;
 pub mod ticker;
+pub mod trade_ref;
 pub mod watermark;
 
 pub use article::Article;
@@ -38,4 +39,5 @@ pub use record::{
 pub use run::Run;
 pub use symbol::Symbol;
 pub use tape::{Bar, BarUpdates, CorporateAction, Halt, Trade};
+pub use trade_ref::{PrintKind, PrintRef, TradeRef};
 pub use watermark::{Watermark, Watermarks};

@@ -227,6 +227,13 @@ impl From<Symbol> for String {
     }
 }
 
+/// Maps by symbol can be asked for a text: equal symbols have equal texts, and their order and hash are those of the text.
+impl std::borrow::Borrow<str> for Symbol {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::str::FromStr for Symbol {
     type Err = NotASymbol;
     fn from_str(s: &str) -> Result<Self, NotASymbol> {

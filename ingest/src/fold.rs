@@ -23,7 +23,7 @@ use tapewire_bus::consumer::Assigned;
 use tapewire_bus::{Commit, Consumer, DeadLetters, Delivery, Event, KafkaConfig, Producer, Received, Topic};
 use tapewire_core::exchange::{Calendars, Market};
 use tapewire_core::record::{Print, Tape};
-use tapewire_core::{Run, TapeRecord, TradeRecord};
+use tapewire_core::{PrintRef, Run, TapeRecord, TradeRecord};
 use tapewire_runtime::{Clock, Readiness, Shutdown, chain};
 
 /// Consumer group of this stage.
@@ -153,9 +153,12 @@ impl Stage {
             };
             self.take(event).await?;
             // Records that are here already need no waiting, which costs more than a trade.
-            for _ in 0..AT_ONCE {
+            let mut left = AT_ONCE;
+            while left > 0 {
+                left -= self.take_trades(left)?;
                 let Some(event) = self.consumer.next().now_or_never() else { break };
                 self.take(event?).await?;
+                left = left.saturating_sub(1);
             }
             if self.uncommitted >= MAX_UNCOMMITTED {
                 self.commit().await?;
@@ -170,6 +173,22 @@ impl Stage {
             Event::Record(record) => self.handle(&record).await?,
         }
         Ok(())
+    }
+
+    /// Takes trades that have been fetched already, at most `most` and up to the first record that is something else.
+    /// Returns how many.
+    fn take_trades(&mut self, most: usize) -> Result<usize, IngestError> {
+        let partitions = &mut self.partitions;
+        let trades = self.consumer.take_fetched(most, |record| {
+            let Some(partition) = partitions.get_mut(&record.partition) else { return false };
+            let print = PrintRef::read(record.payload);
+            print.is_some_and(|print| partition.step_trade(record.position(), &print).is_ok())
+        })?;
+        if trades > 0 {
+            self.uncommitted += trades as u64;
+            self.first_at.get_or_insert_with(Instant::now);
+        }
+        Ok(trades)
     }
 
     /// Drops what is not committed: whoever owns the partitions next reads those records again.

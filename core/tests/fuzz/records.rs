@@ -9,8 +9,8 @@ use std::fmt::Debug;
 use tapewire_core::record::{Envelope, Print, Scored, SourceTrade, Tape};
 use tapewire_core::tape::ActionKind;
 use tapewire_core::{
-    ActionRecord, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, Run, SentimentRecord, Symbol, TapeRecord,
-    Trade, TradeRecord, Watermark, Watermarks, record::News,
+    ActionRecord, Bar, DeadLetter, HaltRecord, InstrumentRecord, NewsRecord, PrintKind, PrintRef, Run, SentimentRecord,
+    Symbol, TapeRecord, Trade, TradeRecord, TradeRef, Watermark, Watermarks, record::News,
 };
 use tapewire_fuzzkit::json::{Fields, Json, fields, message};
 use tapewire_fuzzkit::{Dice, bounded, fuzz};
@@ -244,6 +244,92 @@ fn trades_that_become_bars() {
             }
             Print::Watermark(watermark) => assert_watermark(&watermark, &plain),
         }
+    });
+}
+
+/// What is read without a copy is what the general reader reads.
+#[test]
+fn trades_read_without_a_copy() {
+    const WRITTEN: [&str; 10] = [
+        "\"X:BTCUSD\"",
+        "\"coinbase\"",
+        "\"6\"",
+        "1700000000000000",
+        "1700000000200000",
+        ":3,",
+        "114.125",
+        "0.5",
+        "true",
+        "1,",
+    ];
+    const ODD: [&str; 30] = [
+        "0",
+        "-1",
+        "7",
+        "01",
+        "1.0",
+        "0.10",
+        "1.",
+        ".5",
+        "1e3",
+        "1.5e3",
+        "-0.0",
+        "0.1",
+        "00.1",
+        "9007199254740993.0",
+        "123456789.123456789",
+        "1234567890123456.5",
+        "0.000000000000000001",
+        "0.30000000000000004",
+        "253402207200000000",
+        "18446744073709551615",
+        "false",
+        "null",
+        "\"\"",
+        "\"é\"",
+        "\" mkr \"",
+        "\"A B\"",
+        "\"\\u0041\"",
+        "\"\n\"",
+        "{}",
+        ":3,",
+    ];
+    // As records are written: the fields in their order and no spaces.
+    let fold: String = FOLD.split_whitespace().collect();
+    let copy = fold.replace("{\"fold\"", "{\"benchmark_fold\"");
+    let plain: String = TRADE.split_whitespace().collect();
+    let plain = plain.replace("\"body\":{", "\"body\":{\"trade\":{") + "}";
+    let seeds = [&fold, &copy, &plain];
+    assert!(seeds.iter().all(|seed| PrintRef::read(seed.as_bytes()).is_some()));
+    fuzz!(INPUTS, |bytes: &[u8]| {
+        let mut dice = Dice::new(bytes);
+        let mut text = dice.of(&seeds).clone();
+        for _ in 0..dice.below(4) {
+            text = text.replacen(dice.of(&WRITTEN), dice.of(&ODD), 1);
+        }
+        let mut damaged = text.into_bytes();
+        if dice.once_in(4) {
+            dice.damage(&mut damaged);
+        }
+        let bytes = damaged.as_slice();
+        let Some(print) = bounded(bytes.len(), || PrintRef::read(bytes)) else { return };
+        let general = TradeRecord::decode_print(bytes);
+        let Ok(symbol) = Symbol::new(print.trade.symbol) else {
+            assert!(general.is_err());
+            return;
+        };
+        let Envelope { run, body, .. } = general.unwrap();
+        assert_eq!(run.as_str(), print.run);
+        let (kind, trade) = match &body {
+            Print::Trade(trade) => (PrintKind::Trade, trade),
+            Print::Fold(SourceTrade { source, trade }) => (PrintKind::Fold { source }, trade),
+            Print::BenchmarkFold(SourceTrade { source, trade }) => (PrintKind::BenchmarkFold { source }, trade),
+            Print::Gap(_) | Print::Watermark(_) => panic!("{body:?} is not a trade"),
+        };
+        assert_eq!((print.kind, &symbol), (kind, &trade.symbol));
+        assert_eq!(print.trade, TradeRef { symbol: print.trade.symbol, ..trade.borrowed() });
+        let bits = |price: f64, size: f64| (price.to_bits(), size.to_bits());
+        assert_eq!(bits(print.trade.price, print.trade.size), bits(trade.price, trade.size));
     });
 }
 

@@ -3,7 +3,7 @@
 use foldhash::quality::FixedState;
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
-use tapewire_core::{BarUpdates, Trade};
+use tapewire_core::{BarUpdates, TradeRef};
 
 /// What a bar needs of a trade, in a third of the memory. Times are microseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,11 +19,11 @@ pub(crate) struct CompactTrade {
 }
 
 impl CompactTrade {
-    pub fn new(trade: &Trade) -> Self {
+    pub fn new(trade: &TradeRef<'_>) -> Self {
         Self {
             at: trade.at.as_microsecond(),
             sequence: trade.sequence,
-            id: hash(&trade.id),
+            id: hash(trade.id),
             price: trade.price,
             size: trade.size,
             received_at: trade.received_at.as_microsecond(),

@@ -9,7 +9,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tapewire_core::exchange::Calendars;
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
-use tapewire_core::{Bar, Run, Symbol, Watermark};
+use tapewire_core::symbol::NotASymbol;
+use tapewire_core::{Bar, PrintKind, PrintRef, Run, Symbol, TradeRef, Watermark};
 
 /// A source is taken to be gone when this many records have followed its last one on the partition. Otherwise the
 /// offset from which the topic is read again could never move past the source's last trades.
@@ -109,8 +110,12 @@ impl Partition {
         self.next = self.next.max(offset + 1);
         match record {
             None | Some((_, Print::Trade(_))) => {}
-            Some((run, Print::Fold(trade))) => self.trade(offset, &run, trade, false),
-            Some((run, Print::BenchmarkFold(trade))) => self.trade(offset, &run, trade, true),
+            Some((run, Print::Fold(SourceTrade { source, trade }))) => {
+                self.trade(offset, run.as_str(), &source, &trade.borrowed(), false).expect("its symbol is one");
+            }
+            Some((run, Print::BenchmarkFold(SourceTrade { source, trade }))) => {
+                self.trade(offset, run.as_str(), &source, &trade.borrowed(), true).expect("its symbol is one");
+            }
             Some((run, Print::Gap(gap))) => self.gap(offset, &run, &gap),
             Some((run, Print::Watermark(watermark))) => {
                 let out = self.watermark(offset, &run, watermark);
@@ -120,44 +125,72 @@ impl Partition {
         Vec::new()
     }
 
+    /// As [`Partition::step`] of a record that is a trade, after which there is nothing to be sent.
+    ///
+    /// # Errors
+    /// The symbol is not a ticker, so the record can't be read. The partition has not moved past it.
+    pub fn step_trade(&mut self, offset: u64, print: &PrintRef<'_>) -> Result<(), NotASymbol> {
+        let PrintRef { run, kind, trade } = print;
+        match kind {
+            PrintKind::Trade => drop(Symbol::new(trade.symbol)?),
+            PrintKind::Fold { source } => self.trade(offset, run, source, trade, false)?,
+            PrintKind::BenchmarkFold { source } => self.trade(offset, run, source, trade, true)?,
+        }
+        self.next = self.next.max(offset + 1);
+        Ok(())
+    }
+
     /// Whether a record was committed before: it only rebuilds the state.
     pub fn is_committed(&self, offset: u64) -> bool {
         offset < self.committed
     }
 
-    fn trade(&mut self, offset: u64, run: &Run, trade: SourceTrade, is_copy: bool) {
-        let SourceTrade { source, trade } = trade;
-        let is_committed = self.is_committed(offset);
-        let stream = find_or_add(&mut self.streams, offset, run, &source);
-        let symbol_fold = match stream.folds.get_mut(&trade.symbol) {
-            Some(symbol_fold) => symbol_fold,
+    /// # Errors
+    /// As [`Partition::step_trade`].
+    fn trade(
+        &mut self,
+        offset: u64,
+        run: &str,
+        source: &str,
+        trade: &TradeRef<'_>,
+        is_copy: bool,
+    ) -> Result<(), NotASymbol> {
+        let stream = self.streams.iter_mut().find(|stream| stream.is_of(run, source));
+        let arrival = match stream.and_then(|stream| stream.take(offset, trade.symbol, trade)) {
+            Some(arrival) => arrival,
             None => {
-                let market = self.rules.calendars.of(&trade.symbol);
-                let (Some(widths), _) = self.rules.widths.by_market(market) else { return };
-                let mut fold = Fold::new(trade.symbol.clone(), widths, self.rules.lateness);
-                // No trade of the symbol is in memory. Its fold starts at the source's watermark, so that trades which
-                // are too late are refused.
-                if let Some(at) = stream.completeness.watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
-                    fold.watermark(at);
+                let symbol = Symbol::new(trade.symbol)?;
+                let stream = find_or_add(&mut self.streams, offset, run, source);
+                if !stream.folds.contains_key(&symbol) {
+                    let market = self.rules.calendars.of(&symbol);
+                    let (Some(widths), _) = self.rules.widths.by_market(market) else { return Ok(()) };
+                    let mut fold = Fold::new(symbol.clone(), widths, self.rules.lateness);
+                    // No trade of the symbol is in memory. Its fold starts at the source's watermark, so that trades
+                    // which are too late are refused.
+                    let watermark = stream.completeness.watermark;
+                    if let Some(at) = watermark.and_then(|at| Timestamp::from_microsecond(at).ok()) {
+                        fold.watermark(at);
+                    }
+                    stream.folds.insert(symbol.clone(), SymbolFold { fold, is_copy });
                 }
-                stream.folds.entry(trade.symbol.clone()).or_insert(SymbolFold { fold, is_copy })
+                stream.take(offset, symbol.as_str(), trade).expect("it has a fold of the symbol")
             }
         };
-        match symbol_fold.fold.trade(&trade) {
-            Arrival::Counts => stream.latest = stream.latest.max(trade.at.as_microsecond()),
-            Arrival::TooLate => self.late += u64::from(!is_committed),
+        if arrival == Arrival::TooLate {
+            self.late += u64::from(!self.is_committed(offset));
         }
+        Ok(())
     }
 
     fn gap(&mut self, offset: u64, run: &Run, gap: &Gap) {
-        let stream = find_or_add(&mut self.streams, offset, run, &gap.source);
+        let stream = find_or_add(&mut self.streams, offset, run.as_str(), &gap.source);
         stream.completeness.add_gap(gap.from.as_microsecond(), gap.to.as_microsecond());
     }
 
     fn watermark(&mut self, offset: u64, run: &Run, watermark: Watermark) -> Vec<Tape> {
         let mut out = Vec::new();
         if !watermark.idle {
-            let stream = find_or_add(&mut self.streams, offset, run, &watermark.source);
+            let stream = find_or_add(&mut self.streams, offset, run.as_str(), &watermark.source);
             out = stream.complete(&self.rules, watermark.at);
             if watermark.is_end_of_stream() {
                 self.streams.retain(|stream| stream.source != watermark.source || stream.run != *run);
@@ -233,10 +266,10 @@ impl Partition {
 }
 
 /// The stream of a source, added if it is missing. Notes the offset of its record.
-fn find_or_add<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &Run, source: &str) -> &'s mut Stream {
-    let at = streams.iter().position(|stream| stream.source == source && stream.run == *run);
+fn find_or_add<'s>(streams: &'s mut Vec<Stream>, offset: u64, run: &str, source: &str) -> &'s mut Stream {
+    let at = streams.iter().position(|stream| stream.is_of(run, source));
     let at = at.unwrap_or_else(|| {
-        streams.push(Stream::new(run.clone(), source.to_owned(), TradeCompleteness::default(), offset));
+        streams.push(Stream::new(Run::named(run), source.to_owned(), TradeCompleteness::default(), offset));
         streams.len() - 1
     });
     streams[at].last_offset = offset;
@@ -247,6 +280,21 @@ impl Stream {
     fn new(run: Run, source: String, completeness: TradeCompleteness, last_offset: u64) -> Self {
         let folds = HashMap::with_hasher(FixedState::default());
         Self { run, source, completeness, folds, latest: i64::MIN, last_offset }
+    }
+
+    fn is_of(&self, run: &str, source: &str) -> bool {
+        self.source == source && self.run.as_str() == run
+    }
+
+    /// Takes a trade, if there is a fold of this symbol. A text that is a symbol of a fold is a symbol in its normal
+    /// spelling.
+    fn take(&mut self, offset: u64, symbol: &str, trade: &TradeRef<'_>) -> Option<Arrival> {
+        let arrival = self.folds.get_mut(symbol)?.fold.borrowed(trade);
+        self.last_offset = offset;
+        if arrival == Arrival::Counts {
+            self.latest = self.latest.max(trade.at.as_microsecond());
+        }
+        Some(arrival)
     }
 
     /// The bars that a watermark completes, and those that late trades have changed: by symbol, width and time.

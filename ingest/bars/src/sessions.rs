@@ -70,7 +70,7 @@ impl SessionFold {
             false => has_days && auction(session).is_some_and(|(from, until)| from <= trade.at && trade.at < until),
         };
         let Some(session) = self.calendar.last_opened(trade.at).filter(|session| is_of(session)) else { return false };
-        self.trades.entry(session.index).or_default().push(CompactTrade::new(trade));
+        self.trades.entry(session.index).or_default().push(CompactTrade::new(&trade.borrowed()));
         true
     }
 

@@ -40,8 +40,9 @@ impl Values {
             self.close = trade.price;
         }
         if trade.counts.open_close || trade.counts.high_low {
-            self.high = self.high.max(trade.price);
-            self.low = self.low.min(trade.price);
+            // Faster than `max` and `min`, which have to look for a number that is none on both sides.
+            self.high = if trade.price > self.high { trade.price } else { self.high };
+            self.low = if trade.price < self.low { trade.price } else { self.low };
         }
         if trade.counts.volume {
             self.volume += trade.size;

@@ -226,38 +226,69 @@ fn trades() -> impl Strategy<Value = Vec<Trade>> {
     })
 }
 
+/// Numbers below `n`, the same for each seed.
+fn dice(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut random = seed | 1;
+    move |n| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % n
+    }
+}
+
+/// All versions of the bars of trades that arrive up to a minute late, some of them twice. A watermark is the time of an
+/// arrival, so trades may be up to a minute older than a watermark before them.
+fn folded(trades: &[Trade], below: &mut impl FnMut(u64) -> u64) -> Vec<Bar> {
+    let mut arrivals: Vec<(i64, &Trade)> = Vec::new();
+    for trade in trades {
+        for _ in 0..=below(2) {
+            arrivals.push((trade.at.as_microsecond() + below(60_000_000) as i64, trade));
+        }
+    }
+    arrivals.sort_by_key(|(arrival, _)| *arrival);
+    let mut fold = fold(&WIDTHS, 60);
+    let mut bars = Vec::new();
+    for (arrival, trade) in arrivals {
+        assert_eq!(fold.trade(trade), Arrival::Counts);
+        if below(3) == 0 {
+            bars.extend(fold.watermark(Timestamp::from_microsecond(arrival).unwrap()));
+        }
+    }
+    bars.extend(fold.watermark(at(3_600_000_000)));
+    assert!(fold.is_empty());
+    bars
+}
+
 proptest! {
     #[test]
     fn the_last_versions_are_those_of_the_sorted_set(trades in trades(), seed in any::<u64>()) {
-        // Each trade arrives up to a minute late, some twice. A watermark is the time of an arrival, so trades may be
-        // up to a minute older than a watermark before them.
-        let mut random = seed | 1;
-        let mut below = |n: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % n
-        };
-        let mut arrivals: Vec<(i64, &Trade)> = Vec::new();
-        for trade in &trades {
-            for _ in 0..=below(2) {
-                arrivals.push((trade.at.as_microsecond() + below(60_000_000) as i64, trade));
-            }
-        }
-        arrivals.sort_by_key(|(arrival, _)| *arrival);
-        let mut fold = fold(&WIDTHS, 60);
-        let mut bars = Vec::new();
-        for (arrival, trade) in arrivals {
-            prop_assert_eq!(fold.trade(trade), Arrival::Counts);
-            if below(3) == 0 {
-                bars.extend(fold.watermark(Timestamp::from_microsecond(arrival).unwrap()));
-            }
-        }
-        bars.extend(fold.watermark(at(3_600_000_000)));
+        let bars = folded(&trades, &mut dice(seed));
         for bar in &bars {
             prop_assert_eq!(bar.fault(), None);
         }
         prop_assert_eq!(last(bars), plain(&trades));
-        prop_assert!(fold.is_empty());
+    }
+
+    #[test]
+    fn trades_that_are_taken_back_are_in_no_last_version(trades in trades(), seed in any::<u64>()) {
+        let mut below = dice(seed);
+        let (mut kept, mut sent) = (Vec::new(), Vec::new());
+        for trade in trades {
+            if below(6) == 0 {
+                let id = format!("no {}", trade.id);
+                let (replaces, counts) = (Some(trade.id.clone()), BarUpdates::NOTHING);
+                sent.push(Trade { id, replaces, counts, ..trade.clone() });
+            } else {
+                kept.push(trade.clone());
+            }
+            sent.push(trade);
+        }
+        let bars = last(folded(&sent, &mut below));
+        for (key, expected) in plain(&kept) {
+            // Of records that only take back a trade, the time of receipt counts.
+            let bar = bars.get(&key).map(|bar| Bar { received_at: expected.received_at, ..bar.clone() });
+            prop_assert_eq!(bar, Some(expected));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tapewire_bars::{FoldRules, Partition, Widths};
 use tapewire_core::record::{Gap, Print, SourceTrade, Tape};
-use tapewire_core::{Bar, BarUpdates, Run, Symbol, Trade, Watermark};
+use tapewire_core::{Bar, BarUpdates, PrintRef, Run, Symbol, Trade, TradeRecord, Watermark};
 
 const BASE: i64 = 1_748_872_800_000_000; // 2025-06-02T14:00:00Z
 const LATENESS_S: i64 = 150;
@@ -288,6 +288,51 @@ fn records_twice_and_trades_in_another_order_give_the_same_bars() {
             "{key:?}"
         );
         assert_eq!((bar.volume, bar.trades), (other.volume, other.trades), "{key:?}");
+    }
+}
+
+/// As the stage does it: what is not read without a copy is read by the general reader.
+fn step_bytes(partition: &mut Partition, offset: usize, bytes: &[u8]) -> Vec<Tape> {
+    let print = PrintRef::read(bytes);
+    if print.is_some_and(|print| partition.step_trade(offset as u64, &print).is_ok()) {
+        return Vec::new();
+    }
+    let read = TradeRecord::decode_print(bytes).ok();
+    partition.step(offset as u64, read.map(|TradeRecord { run, body, .. }| (run, body)))
+}
+
+#[test]
+fn trades_read_without_a_copy_give_the_same_bars_and_commits() {
+    let (mut copied, mut borrowed) = (Partition::resume(rules(), 0, ""), Partition::resume(rules(), 0, ""));
+    let mut reads = 0;
+    for (offset, record) in market().iter().enumerate() {
+        let bytes = TradeRecord::new(Run::live(), record.clone()).encode();
+        // Other spellings of a ticker are the same one.
+        let other = String::from_utf8(bytes.clone()).unwrap().replace("\"MKR\"", "\" mkr \"").into_bytes();
+        let bytes = if offset % 3 == 0 { other } else { bytes };
+        reads += usize::from(PrintRef::read(&bytes).is_some());
+        assert_eq!(step_bytes(&mut borrowed, offset, &bytes), step(&mut copied, offset, record), "{offset}");
+        assert_eq!((borrowed.len(), borrowed.commit()), (copied.len(), copied.commit()), "{offset}");
+        assert_eq!(borrowed.take_late(), copied.take_late(), "{offset}");
+    }
+    assert!(reads > 500, "{reads}");
+}
+
+#[test]
+fn a_trade_whose_symbol_is_none_changes_nothing() {
+    let mut partition = Partition::resume(rules(), 0, "");
+    let one = fold("a", trade("MKR", 0, 1));
+    let text = String::from_utf8(TradeRecord::new(Run::live(), one).encode()).unwrap();
+    for kind in ["fold", "benchmark_fold", "trade"] {
+        let mut bytes = text.replace("\"fold\"", &format!("\"{kind}\"")).replace("\"MKR\"", "\"M K R\"");
+        if kind == "trade" {
+            bytes = bytes.replace("{\"source\":\"a\",\"trade\":{", "{").replace("}}}}", "}}}");
+        }
+        let print = PrintRef::read(bytes.as_bytes()).unwrap();
+        let before = format!("{partition:?}");
+        assert!(partition.step_trade(7, &print).is_err(), "{kind}");
+        assert_eq!(format!("{partition:?}"), before, "{kind}");
+        assert!(TradeRecord::decode_print(bytes.as_bytes()).is_err(), "{kind}");
     }
 }
 

@@ -235,7 +235,7 @@ impl<'o> Reader<'o> {
         let read = companies(value);
         let (Value::Text(text), Some(known)) = (value, &self.options.tickers) else { return read };
         let is_divided = text.contains([',', ';', '|', '/', '$', '\n', '[', '{']);
-        let unknown = read.symbols.iter().find(|symbol| !known.contains(symbol));
+        let unknown = read.symbols.iter().find(|symbol| !known.contains(*symbol));
         match unknown.filter(|_| read.symbols.len() > 1 && !is_divided) {
             None => read,
             Some(unknown) => {
