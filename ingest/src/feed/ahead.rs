@@ -5,13 +5,14 @@ use crate::providers::Reject;
 use jiff::{SignedDuration, Timestamp};
 use tapewire_core::{Bar, Trade};
 
-/// How far the end of a bar or the time of a trade may be after its receipt: clocks differ, and a provider may show the
-/// minute that is under way.
+/// How far the end of a bar or the time of a trade may be after its receipt: clocks differ.
 const MOST_AHEAD: SignedDuration = SignedDuration::from_secs(61);
 
 /// The bar, or what goes to the dead letters instead.
 pub(super) fn bar(bar: Bar) -> Result<Bar, Reject> {
-    match reason("a bar that ends", bar.end(), bar.received_at) {
+    // A provider may show the bar that is under way.
+    let most = MOST_AHEAD.max(SignedDuration::from_secs(bar.width_s.into()));
+    match reason("a bar that ends", bar.end(), bar.received_at, most) {
         None => Ok(bar),
         Some(reason) => Err(rejected(&bar, reason)),
     }
@@ -19,14 +20,14 @@ pub(super) fn bar(bar: Bar) -> Result<Bar, Reject> {
 
 /// The trade, or what goes to the dead letters instead.
 pub(super) fn trade(trade: Trade) -> Result<Trade, Reject> {
-    match reason("a trade", trade.at, trade.received_at) {
+    match reason("a trade", trade.at, trade.received_at, MOST_AHEAD) {
         None => Ok(trade),
         Some(reason) => Err(rejected(&trade, reason)),
     }
 }
 
-fn reason(what: &str, at: Timestamp, received_at: Timestamp) -> Option<String> {
-    (at.duration_since(received_at) > MOST_AHEAD).then(|| {
+fn reason(what: &str, at: Timestamp, received_at: Timestamp, most: SignedDuration) -> Option<String> {
+    (at.duration_since(received_at) > most).then(|| {
         format!(
             "{what} at {at} was received before that, at {received_at}: the clock of the provider or of this machine is wrong"
         )
@@ -68,6 +69,8 @@ mod tests {
         let reject = bar(bar_from("2025-06-02T14:01:00Z")).unwrap_err();
         assert!(reject.reason.contains("ends at 2025-06-02T14:02:00Z"), "{reject:?}");
         assert!(String::from_utf8_lossy(&reject.bytes).contains("MKR"), "{reject:?}");
+        let under_way = Bar { width_s: 300, ..bar_from("2025-06-02T14:00:00Z") };
+        assert!(bar(under_way).is_ok());
     }
 
     #[test]
