@@ -17,6 +17,14 @@ pub(super) fn bar(bar: Bar) -> Result<Bar, Reject> {
     }
 }
 
+/// As [`bar`], of a bar of a gap: that of a minute, or of several, which is under way may be in the list.
+pub(super) fn bar_of_gap(bar: Bar) -> Result<Bar, Reject> {
+    match reason("a bar that starts", bar.start, bar.received_at) {
+        None => Ok(bar),
+        Some(reason) => Err(rejected(&bar, reason)),
+    }
+}
+
 /// The trade, or what goes to the dead letters instead.
 pub(super) fn trade(trade: Trade) -> Result<Trade, Reject> {
     match reason("a trade", trade.at, trade.received_at) {
@@ -68,6 +76,8 @@ mod tests {
         let reject = bar(bar_from("2025-06-02T14:01:00Z")).unwrap_err();
         assert!(reject.reason.contains("ends at 2025-06-02T14:02:00Z"), "{reject:?}");
         assert!(String::from_utf8_lossy(&reject.bytes).contains("MKR"), "{reject:?}");
+        let under_way = Bar { width_s: 300, ..bar_from("2025-06-02T14:00:00Z") };
+        assert!(bar_of_gap(under_way).is_ok() && bar_of_gap(bar_from("2025-06-02T14:02:00Z")).is_err());
     }
 
     #[test]
