@@ -1,7 +1,7 @@
 //! Fills gaps: fetches minute bars over REST for the time without a connection.
 
-use super::PriceFeed;
 use super::reader::Reader;
+use super::{PriceFeed, ahead};
 use crate::IngestError;
 use crate::health::SourceHealth;
 use crate::providers::{BarsRequest, Cursor, Page, PageGuard, PriceSource};
@@ -84,8 +84,14 @@ impl Gap {
         let mut guard = PageGuard::default();
         loop {
             let mut page = self.page_with_retry(cursor.as_ref()).await?;
-            // The list also has the current, unfinished minute; the connection sends it when it is complete.
-            page.items.retain(|bar| bar.end() <= self.to);
+            for bar in std::mem::take(&mut page.items) {
+                match ahead::bar(bar) {
+                    Ok(bar) if bar.end() <= self.to => page.items.push(bar),
+                    // The current, unfinished minute; the connection sends it when it is complete.
+                    Ok(_) => {}
+                    Err(reject) => page.rejects.push(reject),
+                }
+            }
             let next = guard.next(self.source.name(), &page, |bar| bar.start)?;
             pages.push(page);
             match next {

@@ -19,6 +19,37 @@ const ROOTS: [&str; 3] = ["rss", "feed", "rdf:RDF"];
 /// What an item of a feed may be called.
 const ITEMS: [&str; 2] = ["item", "entry"];
 
+/// Elements of HTML that stand on lines of their own: their texts are not one word.
+const BLOCKS: [&str; 24] = [
+    "article",
+    "blockquote",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "figure",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "table",
+    "td",
+    "tr",
+    "ul",
+];
+
+/// Elements of Atom that are made of others, and the one whose text counts. In RSS they have a text and no elements.
+const STRUCTURED: [(&str, &str); 3] = [("author", "name"), ("contributor", "name"), ("source", "title")];
+
 /// An element directly below an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -26,7 +57,8 @@ pub struct Field {
     pub name: String,
     /// Attributes as written, without entities.
     pub attributes: Vec<(String, String)>,
-    /// Text of the element and all in it, without surrounding white space.
+    /// Text of the element and all in it, without surrounding white space. Of a person in Atom, the name; of a source, the
+    /// title.
     pub text: String,
 }
 
@@ -49,22 +81,23 @@ impl Item {
     pub fn parse(raw: &str) -> Result<Self, String> {
         let mut reader = Reader::from_str(raw);
         reader.config_mut().allow_dangling_amp = true;
-        let (mut fields, mut depth) = (Vec::new(), 0_usize);
+        let (mut fields, mut open): (Vec<Field>, Vec<String>) = (Vec::new(), Vec::new());
         loop {
             let event = reader.read_event().map_err(|error| format!("not well-formed XML: {error}"))?;
             match event {
                 Event::Start(start) => {
-                    if depth == 1 {
-                        fields.push(field(&start)?);
-                    }
-                    depth += 1;
+                    begin(&mut fields, &open, &start)?;
+                    open.push(name(start.name().as_ref()));
                 }
-                Event::Empty(start) if depth == 1 => fields.push(field(&start)?),
-                Event::End(_) => depth = depth.saturating_sub(1),
-                Event::Text(text) if depth > 1 => append(&mut fields, &text.decode().map_err(said)?),
-                Event::CData(text) if depth > 1 => append(&mut fields, &text.decode().map_err(said)?),
-                Event::GeneralRef(entity) if depth > 1 => append(&mut fields, &resolved(&entity)?),
-                Event::Eof if depth > 0 => return Err("not well-formed XML: it has no end".into()),
+                Event::Empty(start) => begin(&mut fields, &open, &start)?,
+                Event::End(end) => {
+                    separate(&mut fields, &open, &name(end.name().as_ref()));
+                    open.pop();
+                }
+                Event::Text(text) => append(&mut fields, &open, &text.decode().map_err(said)?),
+                Event::CData(text) => append(&mut fields, &open, &text.decode().map_err(said)?),
+                Event::GeneralRef(entity) => append(&mut fields, &open, &resolved(&entity)?),
+                Event::Eof if !open.is_empty() => return Err("not well-formed XML: it has no end".into()),
                 Event::Eof => break,
                 _ => {}
             }
@@ -109,10 +142,36 @@ fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn append(fields: &mut [Field], text: &str) {
-    if let Some(field) = fields.last_mut() {
+/// An element begins below those that are `open`, of which the first is the item.
+fn begin(fields: &mut Vec<Field>, open: &[String], start: &BytesStart<'_>) -> Result<(), String> {
+    match open.len() {
+        0 => {}
+        1 => fields.push(field(start)?),
+        _ => separate(fields, open, &name(start.name().as_ref())),
+    }
+    Ok(())
+}
+
+/// Adds a text within the elements that are `open`, unless it is a part that does not count.
+fn append(fields: &mut [Field], open: &[String], text: &str) {
+    let Some(field) = fields.last_mut().filter(|_| open.len() > 1) else { return };
+    let counts = STRUCTURED.iter().find(|(own, _)| *own == plain(&field.name)).map(|(_, counts)| *counts);
+    if counts.zip(open.get(2)).is_none_or(|(counts, part)| plain(part) == counts) {
         field.text.push_str(text);
     }
+}
+
+/// Adds a space where an element of this name begins or ends within a text, if it stands on a line of its own.
+fn separate(fields: &mut [Field], open: &[String], element: &str) {
+    let Some(field) = fields.last_mut().filter(|_| open.len() > 1) else { return };
+    if BLOCKS.contains(&plain(element)) && field.text.ends_with(|last: char| !last.is_whitespace()) {
+        field.text.push(' ');
+    }
+}
+
+/// A name without its prefix.
+fn plain(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, plain)| plain)
 }
 
 /// What a reference stands for. One that is not known stays as it is written.
@@ -153,10 +212,21 @@ impl<'a> Feed<'a> {
         Ok(Self { text, items })
     }
 
+    /// What is before the first item.
+    fn head(&self) -> &str {
+        &self.text[..self.items.first().map_or(self.text.len(), |first| first.start)]
+    }
+
+    /// What relative addresses of its items are relative to, where the feed says it.
+    pub fn base(&self) -> Option<String> {
+        let written = self.head().split_once("xml:base=").map(|(_, rest)| rest);
+        let written = written.and_then(|rest| rest.split(['"', '\'']).nth(1)).map(str::to_owned);
+        written.filter(|base| base.contains("://")).or_else(|| self.site())
+    }
+
     /// The page that the feed names for itself: `<link>` of the channel, before its items.
     pub fn site(&self) -> Option<String> {
-        let head = &self.text[..self.items.first().map_or(self.text.len(), |first| first.start)];
-        let (_, rest) = head.split_once("<link>")?;
+        let (_, rest) = self.head().split_once("<link>")?;
         let (link, _) = rest.split_once("</link>")?;
         Some(link.trim().to_owned()).filter(|link| !link.is_empty())
     }
@@ -392,6 +462,20 @@ mod tests {
             b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\" ?><feed><entry><title>Soci\xe9t\xe9</title></entry></feed>";
         let feed = Feed::new("wire", "/", latin).unwrap();
         assert_eq!(Item::parse(feed.items().next().unwrap()).unwrap().text("title"), Some("Soci\u{e9}t\u{e9}"));
+    }
+
+    #[test]
+    fn of_elements_within_elements_the_texts_that_count_are_taken_apart() {
+        let item = Item::parse(
+            "<entry><source><id>urn:x</id><title>Wire</title><updated>2026-08-25T11:30:00Z</updated></source>\
+             <author><name>John Doe</name><email>j@x.test</email></author><dc:source>As RSS</dc:source>\
+             <content type=\"xhtml\"><div><p>One<b>s</b>.</p><p>Two.<br/>Three</p></div></content></entry>",
+        )
+        .unwrap();
+        assert_eq!((item.text("source"), item.text("author")), (Some("Wire"), Some("John Doe")));
+        assert_eq!((item.text("content"), item.text("dc:source")), (Some("Ones. Two. Three"), Some("As RSS")));
+        let rss = Item::parse("<item><author>j@x.test (John)</author><source url=\"u\">Wire</source></item>").unwrap();
+        assert_eq!((rss.text("source"), rss.text("author")), (Some("Wire"), Some("j@x.test (John)")));
     }
 
     #[test]

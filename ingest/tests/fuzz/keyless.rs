@@ -125,7 +125,9 @@ fn assert_trade(trade: &Trade, plain: Option<&Fields>, [price, size]: [&str; 2])
 
 #[test]
 fn feeds_of_wires() {
-    let feed = feeds::parse::FeedContext { provider: "wire", publisher: "", languages: &[], received_at: received() };
+    let received_at = received();
+    let feed =
+        feeds::parse::FeedContext { provider: "wire", publisher: "", languages: &[], feed_url: None, received_at };
     damaged(WIRE, |bytes| {
         if let Ok(page) = bounded(size(bytes), || feeds::parse::page(&feed, "/rss", bytes)) {
             assert_articles(page);

@@ -108,6 +108,7 @@ impl FeedSource {
             provider: &self.account.name,
             publisher: self.wire.publisher,
             languages: &self.config.languages,
+            feed_url: self.http.as_ref().map(HttpClient::base),
             received_at,
         }
     }

@@ -6,6 +6,7 @@ use crate::providers::items::ItemResult;
 use crate::providers::xml::{Feed, Item, moment};
 use crate::providers::{Page, ProviderError};
 use jiff::Timestamp;
+use reqwest::Url;
 use tapewire_core::Article;
 
 /// What the articles of a feed get that is not in its items.
@@ -17,6 +18,8 @@ pub struct FeedContext<'a> {
     pub publisher: &'a str,
     /// Languages that are wanted; all if there are none.
     pub languages: &'a [String],
+    /// The address of the feed, to which addresses in it may be relative.
+    pub feed_url: Option<&'a Url>,
     /// When the feed was received (UTC).
     pub received_at: Timestamp,
 }
@@ -28,7 +31,8 @@ pub struct FeedContext<'a> {
 pub fn page(feed: &FeedContext<'_>, path: &str, body: &[u8]) -> Result<Page<Article>, ProviderError> {
     let document = Feed::new(feed.provider, path, body)?;
     let site = document.site();
-    Ok(document.page(path, |item| article(feed, site.as_deref(), item)))
+    let base = document.base().and_then(|base| base.parse().ok()).or_else(|| feed.feed_url.cloned());
+    Ok(document.page(path, |item| article(feed, (site.as_deref(), base.as_ref()), item)))
 }
 
 /// Reads an item.
@@ -40,8 +44,13 @@ pub fn page(feed: &FeedContext<'_>, path: &str, body: &[u8]) -> Result<Page<Arti
 /// <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate><dc:language>en</dc:language></item>
 /// ```
 /// The id of an item without one is its address, unless that is a front page or `site`, the page that the feed names for
-/// itself: then it is a fingerprint. An item without a time is refused.
-fn article(feed: &FeedContext<'_>, site: Option<&str>, item: &Item) -> ItemResult<Option<Article>> {
+/// itself: then it is a fingerprint. A relative address is one below `base`, and counts as an id as it is written. An item
+/// without a time is refused.
+fn article(
+    feed: &FeedContext<'_>,
+    (site, base): (Option<&str>, Option<&Url>),
+    item: &Item,
+) -> ItemResult<Option<Article>> {
     if !is_wanted(feed.languages, item.any_text(&["dc:language", "language"])) {
         metrics::counter!("tapewire_items_of_other_languages_total", "source" => feed.provider.to_owned()).increment(1);
         return Ok((None, None));
@@ -70,7 +79,7 @@ fn article(feed: &FeedContext<'_>, site: Option<&str>, item: &Item) -> ItemResul
         author: item.any_text(&["dc:creator", "author", "dc:contributor"]).unwrap_or_default().to_owned(),
         title,
         description,
-        url,
+        url: absolute(url, base),
         symbols,
         withdrawn: Vec::new(),
         symbols_found: false,
@@ -78,7 +87,7 @@ fn article(feed: &FeedContext<'_>, site: Option<&str>, item: &Item) -> ItemResul
         published_at,
         received_at: feed.received_at,
     };
-    if own_id.is_none() && (is_front_page(&article.id) || site == Some(article.id.as_str())) {
+    if own_id.is_none() && (is_front_page(&article.url) || site == Some(article.url.as_str())) {
         article.id = fingerprint(&article);
     }
     Ok((Some(article), flaw))
@@ -96,6 +105,12 @@ fn address(item: &Item) -> Option<String> {
     let links = || item.all("link").filter(|link| !link.attribute("href").is_empty());
     let main = links().find(|link| matches!(link.attribute("rel"), "" | "alternate"));
     main.or_else(|| links().next()).map(|link| link.attribute("href").to_owned())
+}
+
+/// An address as it is, or below `base` if it is relative.
+fn absolute(url: String, base: Option<&Url>) -> String {
+    let joined = base.filter(|_| !url.is_empty() && Url::parse(&url).is_err()).and_then(|base| base.join(&url).ok());
+    joined.map_or(url, String::from)
 }
 
 /// Categories that are words, not tickers or numbers of securities.

@@ -96,6 +96,34 @@ async fn the_encoding_of_the_header_counts_where_the_feed_names_none() {
 }
 
 #[tokio::test]
+async fn relative_addresses_are_resolved_and_an_author_is_a_name() {
+    let atom = |base: &str| {
+        Answered::ok(&format!(
+            "<feed xmlns=\"http://www.w3.org/2005/Atom\"{base}><entry><id>a</id><title>T</title><link href=\"/news/1\"/>\
+             <author><name>John Doe</name><email>j@x.test</email></author><source><id>urn:w</id><title>Wire</title></source>\
+             <updated>2026-08-25T11:30:00Z</updated></entry></feed>"
+        ))
+    };
+    let rss = "<rss><channel><link>https://site.test/start</link><item><guid>b</guid><title>T</title><link>more?n=2</link>\
+               <pubDate>Tue, 25 Aug 2026 11:30 GMT</pubDate></item></channel></rss>";
+    let server = Server::start(&[
+        ("/feed.rss", atom("")),
+        ("/feed.rss", atom(" xml:base=\"https://base.test/\"")),
+        ("/feed.rss", Answered::ok(rss)),
+    ])
+    .await;
+    let source = source(&server, "rss");
+    let mut urls = Vec::new();
+    for _ in 0..3 {
+        urls.push(source.page(&since()).await.unwrap().items.remove(0));
+    }
+    assert_eq!((urls[0].author.as_str(), urls[0].publisher.as_str()), ("John Doe", "Wire"));
+    let urls = urls.into_iter().map(|article| article.url).collect::<Vec<_>>();
+    let own = format!("{}/news/1", server.url());
+    assert_eq!(urls, [own.as_str(), "https://base.test/news/1", "https://site.test/more?n=2"]);
+}
+
+#[tokio::test]
 async fn what_has_not_changed_is_not_sent_again_but_returned_again() {
     let answers = [
         Answered::ok(FEED).with("etag", "\"v1\"").with("last-modified", "Tue, 25 Aug 2026 11:31:00 GMT"),
@@ -153,7 +181,8 @@ fn a_feed_without_an_address_is_refused_before_anything_is_asked() {
 #[test]
 fn captures_are_read() {
     let received_at = Timestamp::UNIX_EPOCH;
-    let feed = super::parse::FeedContext { provider: "rss", publisher: "", languages: &[], received_at };
+    let feed =
+        super::parse::FeedContext { provider: "rss", publisher: "", languages: &[], feed_url: None, received_at };
     for (path, expected, rejects) in [
         // The second is of a company in Toronto, whose ticker goes to the dead letters.
         ("live-captures/globenewswire/feed_shape.xml", vec![vec!["FCEL"], vec![]], 1),
