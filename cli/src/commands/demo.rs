@@ -11,18 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 use tapewire_bus::Topics;
 use tapewire_core::{Horizon, Run, Symbol};
-use tapewire_ingest::simulate::{self, Simulator};
+use tapewire_ingest::simulate::{self, LAST, Simulator};
 use tapewire_runtime::metrics::quantile_bound;
 use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 use tapewire_statistics::rank_ic;
 use tapewire_store::summary::{self, Counts, HorizonOutcome};
 use tapewire_store::{drop_database, migrate};
-
-/// The fastest market, in simulated seconds per second: far beyond what any machine keeps up with.
-const FASTEST: f64 = 1e6;
-
-/// Until when a market can be simulated: 2100-01-01T00:00:00Z.
-const LAST: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
 /// A simulated market through poller, websocket feed, sentiment worker and joiner as they run in production, on sped-up
 /// time. Ends with a table and where to look. The names of companies are real; every price and headline is made up.
@@ -44,6 +38,7 @@ pub struct Demo {
 impl Demo {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let until = self.until()?;
+        config.simulator.check(self.from)?;
         let telemetry = Telemetry::install()?;
         let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
         let mut config = isolated(config);
@@ -100,10 +95,11 @@ impl Demo {
     }
 
     fn until(&self) -> anyhow::Result<Timestamp> {
-        let positive = |number: f64| number.is_finite() && number > 0.0;
-        if !positive(self.hours) || !positive(self.speed) || self.speed > FASTEST {
-            let wrong = format!("--hours and --speed must be positive numbers, and --speed at most {FASTEST}");
-            return Err(UsageError(wrong).into());
+        simulate::check_speed(self.speed)?;
+        if !(self.hours.is_finite() && self.hours > 0.0) {
+            return Err(
+                UsageError(format!("--hours: {} is not allowed; it must be a positive number", self.hours)).into()
+            );
         }
         let hours = SignedDuration::try_from_secs_f64(self.hours * 3600.0).ok();
         let until = hours.and_then(|hours| self.from.checked_add(hours).ok()).filter(|until| *until < LAST);
