@@ -3,6 +3,7 @@
 use super::reading::progress_bar;
 use crate::config::Config;
 use crate::exit::UsageError;
+use crate::output::outln;
 use crate::roles::{self, Role};
 use crate::{ending, report};
 use anyhow::{Context as _, bail};
@@ -43,7 +44,7 @@ impl Demo {
         let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
         let mut config = isolated(config);
         config.state_dir = state.path().to_owned();
-        println!("This market is simulated. The names of companies are real; every price and headline is made up.");
+        outln!("This market is simulated. The names of companies are real; every price and headline is made up.")?;
         drop_database(&config.clickhouse).await?;
         let topics = Topics::new(&config.kafka);
         topics.ensure().await?;
@@ -150,15 +151,12 @@ impl Demo {
     ) -> anyhow::Result<()> {
         let run = Run::live();
         let counts = summary::counts(&config.clickhouse, &run).await?;
-        println!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed);
+        outln!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed)?;
         report::print(config, &run).await?;
         print_rates(&counts, telemetry, seconds)?;
         let outcomes = summary::outcomes(&config.clickhouse, &run).await?;
-        print_ic(&outcomes, simulator);
-        println!(
-            "\nLook at it: table `report` in database {} at {}",
-            config.clickhouse.database, config.clickhouse.url
-        );
+        print_ic(&outcomes, simulator)?;
+        outln!("\nLook at it: table `report` in database {} at {}", config.clickhouse.database, config.clickhouse.url)?;
         if counts.scored == 0 || counts.impacts == 0 {
             bail!("the pipeline ran but joined nothing; see the log above");
         }
@@ -205,21 +203,21 @@ async fn run_roles(
 }
 
 fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {
-    println!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds);
-    println!("  bars a second     {:>8.1}", counts.bars as f64 / seconds);
+    outln!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds)?;
+    outln!("  bars a second     {:>8.1}", counts.bars as f64 / seconds)?;
     let metrics = telemetry.render();
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let bound =
             quantile_bound(&metrics, "tapewire_wire_to_row_seconds", share).context("no latency was measured")?;
-        println!("  wire to row {name}  <{:>8.0} ms", bound * 1000.0);
+        outln!("  wire to row {name}  <{:>8.0} ms", bound * 1000.0)?;
     }
     Ok(())
 }
 
 /// Prints how well the scores rank the returns that followed, beside the effect that the simulator planted.
-fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
-    println!("\n  rank IC of the score by horizon      planted with the true sentiment");
-    println!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal");
+fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) -> anyhow::Result<()> {
+    outln!("\n  rank IC of the score by horizon      planted with the true sentiment")?;
+    outln!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal")?;
     for horizon in Horizon::ALL {
         let pairs = |value: fn(&HorizonOutcome) -> Option<f64>| -> (Vec<f64>, Vec<f64>) {
             let reached = outcomes.iter().filter(|outcome| outcome.horizon == horizon.name());
@@ -228,7 +226,7 @@ fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
         let (scores, returns) = pairs(|outcome| outcome.ret);
         let (abnormal_scores, abnormal) = pairs(|outcome| outcome.ar);
         let planted = horizon.minutes().map(|minutes| simulator.planted_ic(minutes));
-        println!(
+        outln!(
             "  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}",
             horizon.name(),
             scores.len(),
@@ -236,8 +234,9 @@ fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
             shown(rank_ic(&abnormal_scores, &abnormal)),
             shown(planted.map(|p| p.raw)),
             shown(planted.map(|p| p.abnormal)),
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn shown(ic: Option<f64>) -> String {
