@@ -5,6 +5,7 @@
 //! is blocked. Work that was not committed by then is done again at the next start.
 
 use crate::exit;
+use crate::output::OutputError;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -113,6 +114,10 @@ async fn until_the_end(mut interrupt: Signal, mut terminate: Signal) {
 pub fn exit(outcome: Result<(), anyhow::Error>) -> ! {
     exit_now(match outcome {
         Ok(()) => Ok(()),
+        // Whoever read the results has what they wanted, so nothing is said. But the command may have more to do.
+        Err(error) if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OutputError::Closed))) => {
+            Err(exit::CLOSED)
+        }
         Err(error) => {
             set_cause(&error);
             Err(exit::FAILED)

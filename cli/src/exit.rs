@@ -1,5 +1,5 @@
 //! How a failure is reported: a line of text, and an exit code: 0 done, 1 failed, 2 usage or settings, 3 a dependency
-//! is unreachable, or a disk is full.
+//! is unreachable, or a disk is full, 141 nobody reads the results any more.
 
 use crate::settings;
 use tapewire_alerts::AlertError;
@@ -18,6 +18,9 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// A dependency is unreachable, or a disk is full: the same command may succeed later.
 pub const UNREACHABLE: u8 = 3;
+
+/// Nobody reads the standard output any more: the code that shells give for the signal SIGPIPE.
+pub const CLOSED: u8 = 141;
 
 /// The exit code of an error: that of the first cause in its chain that has one of its own.
 pub fn code(error: &anyhow::Error) -> u8 {

@@ -1,5 +1,8 @@
 //! `tapewire`: joins the news wire to the price tape.
 
+// Results are written by `output`, which does not panic.
+#![deny(clippy::print_stdout)]
+
 mod account;
 mod batch;
 mod commands;
@@ -9,6 +12,7 @@ mod doctor;
 mod ending;
 mod exit;
 mod logging;
+mod output;
 mod preflight;
 mod preset;
 mod report;

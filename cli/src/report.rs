@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::exit;
+use crate::output::outln;
 use anyhow::{anyhow, bail};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -105,17 +106,17 @@ fn left(backlog: Option<Backlog>) -> String {
 /// Prints how many articles, mentions and bars a run has, and its joined rows by status and reason.
 pub async fn print(config: &Config, run: &Run) -> anyhow::Result<()> {
     let counts = summary::counts(&config.clickhouse, run).await?;
-    println!("run {run}, database {}", config.clickhouse.database);
-    println!("  {:<12}{:>9}", "articles", counts.articles);
-    println!("  {:<12}{:>9}  of which scored {}", "mentions", counts.mentions, counts.scored);
-    println!("  {:<12}{:>9}  of {} symbols", "bars", counts.bars, counts.symbols);
-    println!("  {:<12}{:>9}", "joined rows", counts.impacts);
+    outln!("run {run}, database {}", config.clickhouse.database)?;
+    outln!("  {:<12}{:>9}", "articles", counts.articles)?;
+    outln!("  {:<12}{:>9}  of which scored {}", "mentions", counts.mentions, counts.scored)?;
+    outln!("  {:<12}{:>9}  of {} symbols", "bars", counts.bars, counts.symbols)?;
+    outln!("  {:<12}{:>9}", "joined rows", counts.impacts)?;
     for row in summary::status_counts(&config.clickhouse, run).await? {
         let what = if row.reason.is_empty() { row.status } else { format!("{}: {}", row.status, row.reason) };
-        println!("    {what:<26}{:>6}", row.rows);
+        outln!("    {what:<26}{:>6}", row.rows)?;
     }
     if counts.dead_letters > 0 {
-        println!("  {:<12}{:>9}  could not be read, see the table dead_letters", "dead letters", counts.dead_letters);
+        outln!("  {:<12}{:>9}  could not be read, see the table dead_letters", "dead letters", counts.dead_letters)?;
     }
     Ok(())
 }

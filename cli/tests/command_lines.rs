@@ -258,3 +258,24 @@ fn every_command_line_ends_soon_and_says_why() {
 fn is_slow(line: &[String]) -> bool {
     line.len() <= 2 && line[0] != "config" || line.iter().any(|word| word == "long.txt")
 }
+
+/// A reader such as `head` closes a pipe early, and a file may be on a full disk.
+#[test]
+fn an_output_that_takes_nothing_ends_a_command_without_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], stdout: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tapewire"));
+        command.args(arguments).current_dir(folder.path()).stdout(stdout).stderr(Stdio::piped()).stdin(Stdio::null());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for arguments in [&["config", "--example"][..], &["config"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (code, said) = run(arguments, full.into());
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.starts_with("tapewire: can't write to the standard output: "), "{said}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(run(arguments, writer.into()), (Some(141), String::new()));
+    }
+}

@@ -42,6 +42,11 @@ impl<T: Serialize + DeserializeOwned> StateFile<T> {
         Ok(state)
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What was saved last; `None` if nothing ever was.
     ///
     /// # Errors

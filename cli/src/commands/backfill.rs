@@ -4,6 +4,7 @@ use super::reading::{progress_bar, symbol};
 use crate::commands::duration;
 use crate::config::Config;
 use crate::exit::UsageError;
+use crate::output::outln;
 use crate::{account, report, roles};
 use clap::Args;
 use jiff::civil::Date;
@@ -104,10 +105,11 @@ impl Backfill {
         let sources = self.sources(&config)?;
         let options = self.options(&config, &sources.news)?;
         backfill::check_run(&options.run)?;
-        println!(
+        outln!(
             "run {}: articles count as known {:?} after their publication, bars when they end",
-            options.run, options.delay
-        );
+            options.run,
+            options.delay
+        )?;
         let run = options.run.clone();
         let filled = roles::score_and_join_while(&config, self.send_only, &shutdown, async |queue, working| {
             fill(&config, options, sources, queue, working).await
@@ -156,7 +158,7 @@ impl Backfill {
                 |name: &String| config.providers.news_source(name, &clock).is_ok_and(|source| source.reaches_back());
             let (with_past, without): (Vec<String>, Vec<String>) = news.into_iter().partition(has_past);
             if !without.is_empty() {
-                println!("without {}: they show only their latest items", without.join(", "));
+                outln!("without {}: they show only their latest items", without.join(", "))?;
             }
             news = with_past;
         }
@@ -168,7 +170,7 @@ impl Backfill {
             };
             let (without, with_days): (Vec<String>, Vec<String>) = names.into_iter().partition(lacks_days);
             if !without.is_empty() {
-                println!("without {}: they have no daily bars", without.join(", "));
+                outln!("without {}: they have no daily bars", without.join(", "))?;
             }
             names = with_days;
         }
@@ -238,7 +240,8 @@ async fn fill(
         // Without a terminal nobody sees the bar.
         if !std::io::stderr().is_terminal() && said.elapsed() > Duration::from_secs(30) {
             said = Instant::now();
-            println!("{words}");
+            // A reader that has gone is no reason to stop before the end.
+            let _ = outln!("{words}");
         }
         shown.set_message(words);
     };
@@ -251,14 +254,17 @@ async fn fill(
     report::wait_until_drained(config, queue, shutdown, |backlog| bar.set_message(format!("left to do: {backlog}")))
         .await?;
     bar.finish_and_clear();
-    filled.remarks.iter().for_each(|remark| println!("{remark}"));
+    filled.remarks.iter().try_for_each(|remark| outln!("{remark}"))?;
     if filled.was_complete {
-        println!("every day of it was sent before; --again sends them again");
+        outln!("every day of it was sent before; --again sends them again")?;
     } else {
-        println!(
+        outln!(
             "sent {} articles, {} bars, {} splits and dividends; {} items could not be read, or only in part",
-            filled.articles, filled.bars, filled.actions, filled.dead_letters
-        );
+            filled.articles,
+            filled.bars,
+            filled.actions,
+            filled.dead_letters
+        )?;
     }
     Ok(filled)
 }

@@ -1,6 +1,7 @@
 //! `tapewire config`: the settings in effect.
 
 use crate::config;
+use crate::output::out;
 use crate::settings::{self, Loaded};
 use clap::Args;
 
@@ -34,13 +35,13 @@ impl Config {
     /// Prints the example if it was asked for. It depends on no settings, so it works even if a setting is wrong.
     pub fn example(&self) -> anyhow::Result<bool> {
         if self.example {
-            print!("{ABOUT_THE_EXAMPLE}{}", settings::example::<config::Config>()?);
+            out!("{ABOUT_THE_EXAMPLE}{}", settings::example::<config::Config>()?)?;
         }
         Ok(self.example)
     }
 
     pub fn run(self, loaded: &Loaded<config::Config>) -> anyhow::Result<()> {
-        print!("{}", settings::effective(loaded)?);
+        out!("{}", settings::effective(loaded)?)?;
         Ok(())
     }
 }

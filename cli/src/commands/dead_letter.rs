@@ -3,12 +3,12 @@
 use crate::config::Config;
 use crate::dead_letters::{self, Outcome};
 use crate::exit::{self, UsageError};
+use crate::output::{self, out, outln};
 use crate::{commands::duration, preflight};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::io::Write as _;
 use tapewire_bus::Topic;
 use tapewire_bus::avro::{self, Decoder};
 use tapewire_runtime::Clock;
@@ -181,29 +181,29 @@ impl List {
             };
             let reasons: Vec<_> = reasons.iter().map(reason).collect();
             let listed: Vec<_> = listed.iter().map(letter).collect();
-            println!("{}", json!({"reasons": reasons, "letters": listed}));
+            outln!("{}", json!({"reasons": reasons, "letters": listed}))?;
             return Ok(());
         }
         if listed.is_empty() {
-            println!("no dead letters{}", if self.which.is_empty() { "" } else { " match" });
+            outln!("no dead letters{}", if self.which.is_empty() { "" } else { " match" })?;
             return Ok(());
         }
         for count in &reasons {
             let replayed = if count.replayed > 0 { format!(" ({} replayed)", count.replayed) } else { String::new() };
-            println!("{:>8}{replayed}  {}: {}", count.letters, count.stage, line(&count.reason, 120));
+            outln!("{:>8}{replayed}  {}: {}", count.letters, count.stage, line(&count.reason, 120))?;
         }
-        println!();
+        outln!()?;
         for letter in &listed {
             let replayed = if letter.replayed_at > 0 { ", replayed" } else { "" };
             let run = if letter.run.is_empty() { "-" } else { &letter.run };
-            println!(
+            outln!(
                 "{}  {}  {run}  {}, {} bytes{replayed}\n    {}",
                 &letter.id[..SHOWN.min(letter.id.len())],
                 time(letter.at),
                 line(&letter.origin, 100),
                 letter.size,
                 line(&letter.reason, 140)
-            );
+            )?;
         }
         Ok(())
     }
@@ -219,12 +219,12 @@ impl Show {
             _ => bail!("several dead letters begin with {}; give more digits", self.id),
         };
         if self.raw {
-            std::io::stdout().lock().write_all(&letter.bytes)?;
+            output::bytes(&letter.bytes)?;
             return Ok(());
         }
-        print!("{}", shown(letter, self.hex));
+        out!("{}", shown(letter, self.hex))?;
         if let Some(words) = of_avro(config, letter).await {
-            println!("\n{words}");
+            outln!("\n{words}")?;
         }
         Ok(())
     }
@@ -293,7 +293,9 @@ impl Replay {
             // Of very many letters with the same fate the first hundred say enough.
             told += 1;
             if told <= 100 || self.dry_run {
-                println!("{}  {}: {outcome}", &letter.id[..SHOWN.min(letter.id.len())], line(&letter.origin, 80));
+                let id = &letter.id[..SHOWN.min(letter.id.len())];
+                // A reader that has gone is no reason to stop before the end.
+                let _ = outln!("{id}  {}: {outcome}", line(&letter.origin, 80));
             }
         };
         let done = dead_letters::replay(config, &filter, self.dry_run, say).await?;
@@ -301,12 +303,14 @@ impl Replay {
             letters::reasons(&config.clickhouse, &Filter { not_replayed: false, ..filter }, 1000).await?;
         let before: u64 = with_replayed.iter().map(|count| count.replayed).sum::<u64>().saturating_sub(done.noted);
         let sent = if self.dry_run { "records that would be sent" } else { "records sent" };
-        println!(
+        outln!(
             "letters: {}; {sent}: {}; letters that can't be replayed: {}",
-            done.letters, done.records, done.refused
-        );
+            done.letters,
+            done.records,
+            done.refused
+        )?;
         if before > 0 && !self.again {
-            println!("{before} were replayed before and left out; --again sends them again");
+            outln!("{before} were replayed before and left out; --again sends them again")?;
         }
         if done.letters == 0 && before == 0 {
             bail!("no dead letter matches");

@@ -3,6 +3,7 @@
 use super::reading::progress_bar;
 use crate::config::Config;
 use crate::exit::UsageError;
+use crate::output::outln;
 use crate::roles::{self, Role};
 use crate::{ending, report};
 use anyhow::{Context as _, bail};
@@ -11,18 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 use tapewire_bus::Topics;
 use tapewire_core::{Horizon, Run, Symbol};
-use tapewire_ingest::simulate::{self, Simulator};
+use tapewire_ingest::simulate::{self, LAST, Simulator};
 use tapewire_runtime::metrics::quantile_bound;
 use tapewire_runtime::{Clock, Readiness, Shutdown, Telemetry};
 use tapewire_statistics::rank_ic;
 use tapewire_store::summary::{self, Counts, HorizonOutcome};
 use tapewire_store::{drop_database, migrate};
-
-/// The fastest market, in simulated seconds per second: far beyond what any machine keeps up with.
-const FASTEST: f64 = 1e6;
-
-/// Until when a market can be simulated: 2100-01-01T00:00:00Z.
-const LAST: Timestamp = Timestamp::constant(4_102_444_800, 0);
 
 /// A simulated market through poller, websocket feed, sentiment worker and joiner as they run in production, on sped-up
 /// time. Ends with a table and where to look. The names of companies are real; every price and headline is made up.
@@ -44,11 +39,12 @@ pub struct Demo {
 impl Demo {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         let until = self.until()?;
+        config.simulator.check(self.from)?;
         let telemetry = Telemetry::install()?;
         let state = tempfile::tempdir().context("can't make a folder for the state of this demo")?;
         let mut config = isolated(config);
         config.state_dir = state.path().to_owned();
-        println!("This market is simulated. The names of companies are real; every price and headline is made up.");
+        outln!("This market is simulated. The names of companies are real; every price and headline is made up.")?;
         drop_database(&config.clickhouse).await?;
         let topics = Topics::new(&config.kafka);
         topics.ensure().await?;
@@ -100,10 +96,11 @@ impl Demo {
     }
 
     fn until(&self) -> anyhow::Result<Timestamp> {
-        let positive = |number: f64| number.is_finite() && number > 0.0;
-        if !positive(self.hours) || !positive(self.speed) || self.speed > FASTEST {
-            let wrong = format!("--hours and --speed must be positive numbers, and --speed at most {FASTEST}");
-            return Err(UsageError(wrong).into());
+        simulate::check_speed(self.speed)?;
+        if !(self.hours.is_finite() && self.hours > 0.0) {
+            return Err(
+                UsageError(format!("--hours: {} is not allowed; it must be a positive number", self.hours)).into()
+            );
         }
         let hours = SignedDuration::try_from_secs_f64(self.hours * 3600.0).ok();
         let until = hours.and_then(|hours| self.from.checked_add(hours).ok()).filter(|until| *until < LAST);
@@ -154,15 +151,12 @@ impl Demo {
     ) -> anyhow::Result<()> {
         let run = Run::live();
         let counts = summary::counts(&config.clickhouse, &run).await?;
-        println!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed);
+        outln!("\nSimulated market, {} hours at {} times real time ({seconds:.0} s)\n", self.hours, self.speed)?;
         report::print(config, &run).await?;
         print_rates(&counts, telemetry, seconds)?;
         let outcomes = summary::outcomes(&config.clickhouse, &run).await?;
-        print_ic(&outcomes, simulator);
-        println!(
-            "\nLook at it: table `report` in database {} at {}",
-            config.clickhouse.database, config.clickhouse.url
-        );
+        print_ic(&outcomes, simulator)?;
+        outln!("\nLook at it: table `report` in database {} at {}", config.clickhouse.database, config.clickhouse.url)?;
         if counts.scored == 0 || counts.impacts == 0 {
             bail!("the pipeline ran but joined nothing; see the log above");
         }
@@ -209,21 +203,21 @@ async fn run_roles(
 }
 
 fn print_rates(counts: &Counts, telemetry: &Telemetry, seconds: f64) -> anyhow::Result<()> {
-    println!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds);
-    println!("  bars a second     {:>8.1}", counts.bars as f64 / seconds);
+    outln!("\n  articles a second {:>8.1}", counts.articles as f64 / seconds)?;
+    outln!("  bars a second     {:>8.1}", counts.bars as f64 / seconds)?;
     let metrics = telemetry.render();
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let bound =
             quantile_bound(&metrics, "tapewire_wire_to_row_seconds", share).context("no latency was measured")?;
-        println!("  wire to row {name}  <{:>8.0} ms", bound * 1000.0);
+        outln!("  wire to row {name}  <{:>8.0} ms", bound * 1000.0)?;
     }
     Ok(())
 }
 
 /// Prints how well the scores rank the returns that followed, beside the effect that the simulator planted.
-fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
-    println!("\n  rank IC of the score by horizon      planted with the true sentiment");
-    println!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal");
+fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) -> anyhow::Result<()> {
+    outln!("\n  rank IC of the score by horizon      planted with the true sentiment")?;
+    outln!("  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}", "horizon", "n", "return", "abnormal", "return", "abnormal")?;
     for horizon in Horizon::ALL {
         let pairs = |value: fn(&HorizonOutcome) -> Option<f64>| -> (Vec<f64>, Vec<f64>) {
             let reached = outcomes.iter().filter(|outcome| outcome.horizon == horizon.name());
@@ -232,7 +226,7 @@ fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
         let (scores, returns) = pairs(|outcome| outcome.ret);
         let (abnormal_scores, abnormal) = pairs(|outcome| outcome.ar);
         let planted = horizon.minutes().map(|minutes| simulator.planted_ic(minutes));
-        println!(
+        outln!(
             "  {:<10}{:>6}{:>9}{:>10}{:>16}{:>10}",
             horizon.name(),
             scores.len(),
@@ -240,8 +234,9 @@ fn print_ic(outcomes: &[HorizonOutcome], simulator: &Simulator) {
             shown(rank_ic(&abnormal_scores, &abnormal)),
             shown(planted.map(|p| p.raw)),
             shown(planted.map(|p| p.abnormal)),
-        );
+        )?;
     }
+    Ok(())
 }
 
 fn shown(ic: Option<f64>) -> String {

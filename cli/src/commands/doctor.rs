@@ -3,6 +3,7 @@
 use crate::commands::reading::progress_bar;
 use crate::config;
 use crate::doctor::{self, Check, Given, Status};
+use crate::output::outln;
 use crate::settings::{self, Loaded};
 use crate::{exit, subscriptions};
 use anyhow::bail;
@@ -52,9 +53,9 @@ impl Doctor {
         let count = |status: Status| checks.iter().filter(|check| check.status == status).count();
         let (problems, warnings) = (count(Status::Problem), count(Status::Warning));
         if self.json {
-            println!("{}", json!({"checks": checks, "problems": problems, "warnings": warnings}));
+            outln!("{}", json!({"checks": checks, "problems": problems, "warnings": warnings}))?;
         } else {
-            checks.iter().map(Check::line).for_each(|line| println!("{line}"));
+            checks.iter().map(Check::line).try_for_each(|line| outln!("{line}"))?;
         }
         let Some(first) = checks.iter().find(|check| check.status == Status::Problem) else { return Ok(()) };
         let found = format!("{}: {}", first.what, first.found.lines().next().unwrap_or_default());

@@ -1,6 +1,7 @@
 //! `tapewire instruments`: the list of instruments, as a file.
 
 use crate::config::Config;
+use crate::output::outln;
 use anyhow::Context as _;
 use clap::Args;
 use std::io::Write as _;
@@ -35,7 +36,7 @@ impl Instruments {
         let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(".".as_ref())).with_context(failed)?;
         file.write_all(&csv).with_context(failed)?;
         file.persist(&self.output).with_context(failed)?;
-        println!("{}: {} instruments", self.output.display(), instruments.len());
+        outln!("{}: {} instruments", self.output.display(), instruments.len())?;
         for reject in rejects.iter().take(5) {
             eprintln!("tapewire: left out: {}: {}", reject.reason, String::from_utf8_lossy(&reject.bytes));
         }

@@ -1,6 +1,7 @@
 //! `tapewire migrate`: topics, schemas and tables.
 
 use crate::config::Config;
+use crate::output::outln;
 use crate::{preflight, retention};
 use clap::Args;
 use tapewire_bus::avro::{self, Registration};
@@ -23,31 +24,31 @@ impl Migrate {
         retention::check(config)?;
         let zone = preflight::time_zone(config).await?;
         Topics::new(&config.kafka).ensure().await?;
-        println!("topics: all exist at {}", config.kafka.brokers);
+        outln!("topics: all exist at {}", config.kafka.brokers)?;
         if let Some(added) = avro::register(&config.kafka).await? {
-            println!("{}", registered(&added, config.kafka.schema_registry.url.as_deref().unwrap_or_default()));
+            outln!("{}", registered(&added, config.kafka.schema_registry.url.as_deref().unwrap_or_default()))?;
         }
         let done = migrate(&config.clickhouse).await?;
         let database = &config.clickhouse.database;
         match done.applied.as_slice() {
-            [] => println!("database {database}: already at version {}", done.version),
-            names => println!("database {database}: applied {}; now at version {}", names.join(", "), done.version),
+            [] => outln!("database {database}: already at version {}", done.version)?,
+            names => outln!("database {database}: applied {}; now at version {}", names.join(", "), done.version)?,
         }
         for change in &done.retention {
-            println!("{change}");
+            outln!("{change}")?;
         }
         if !done.retention.is_empty() {
-            println!(
+            outln!(
                 "note: ClickHouse removes and moves rows in the background. Rows of replays, and bars and indicators of a day or \
                  more, are not removed"
-            );
+            )?;
         }
         binding::bind(&config.kafka, &preflight::database(config).await?, self.take_topics).await?;
         if !["UTC", "Etc/UTC", "Universal", "Zulu"].contains(&zone.as_str()) {
-            println!(
+            outln!(
                 "note: this ClickHouse is in {zone}. tapewire and its dashboard use sessions in UTC; in queries of your own set \
                  session_timezone = 'UTC', or write times with their zone"
-            );
+            )?;
         }
         Ok(())
     }

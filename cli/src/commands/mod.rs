@@ -42,7 +42,8 @@ use tracing_subscriber::filter::LevelFilter;
                   TAPEWIRE_LOG is the log's filter: off, error, warn, info, debug, trace, or info,tapewire_joiner=debug.\n\
                   TAPEWIRE_MODELS_DIR is the folder of the shipped model. HF_HOME, HF_TOKEN, HF_ENDPOINT and\n\
                   HF_HUB_OFFLINE are for models of the hub.\n\n\
-                  Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable or a disk is full."
+                  Exit codes: 0 done, 1 failed, 2 usage or settings, 3 a dependency is unreachable or a disk is full,\n\
+                  141 nobody reads the results any more, as after `| head`."
 )]
 pub struct Arguments {
     #[command(flatten)]

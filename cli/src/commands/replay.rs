@@ -3,6 +3,7 @@
 use super::reading::{Reading, prepare, progress_bar, set_markets, show};
 use crate::batch::nameless;
 use crate::config::Config;
+use crate::output::outln;
 use crate::{account, report, roles};
 use clap::Args;
 use tapewire_bus::Producer;
@@ -40,14 +41,14 @@ impl Replay {
         // Files are read, and refused, before anything connects or starts.
         let prepared = prepare(self.reading.inputs(), options, &shutdown, "nothing was sent").await?;
         for note in prepared.notes() {
-            println!("{note}");
+            outln!("{note}")?;
         }
         if self.send_only && prepared.options().calendars != config.join.calendars {
-            println!("the process that joins needs the same markets in its settings: join.calendars");
+            outln!("the process that joins needs the same markets in its settings: join.calendars")?;
         }
         set_markets(&mut config, prepared.options());
         if let Some(note) = nameless::note(prepared.articles(), &config.sentiment.companies()?) {
-            println!("{note}");
+            outln!("{note}")?;
         }
         let sent = roles::score_and_join_while(&config, self.send_only, &shutdown, async |queue, working| {
             send_and_wait(&config, queue, prepared, working).await
@@ -76,7 +77,7 @@ async fn send_and_wait(
     let say = |backlog| bar.set_message(format!("left to do: {backlog}"));
     report::wait_until_drained(config, queue, shutdown, say).await?;
     bar.finish_and_clear();
-    println!("{}", in_words(&sent));
+    outln!("{}", in_words(&sent))?;
     Ok(sent)
 }
 

@@ -1,7 +1,7 @@
 //! `tapewire simulate`: the simulated market as a server.
 
 use crate::config::Config;
-use crate::exit::UsageError;
+use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -30,14 +30,16 @@ pub struct Simulate {
 
 impl Simulate {
     pub async fn run(self, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-        if !(self.speed.is_finite() && self.speed > 0.0) {
-            return Err(UsageError(format!("--speed {}: it must be a positive number", self.speed)).into());
-        }
+        simulate::check_speed(self.speed)?;
         let from = self.from.unwrap_or_else(|| Clock::wall().now());
+        config.simulator.check(from)?;
+        let clock = Clock::accelerated(from, self.speed);
+        let left = simulate::LAST.duration_since(from).unsigned_abs();
         // The server closes its connections when it ends.
-        let serving = simulate::serve(config.simulator, Clock::accelerated(from, self.speed), shutdown.clone());
+        let serving = simulate::serve(config.simulator, clock.clone(), shutdown.clone());
         tokio::select! {
             served = serving => Ok(served?),
+            () = clock.sleep(left) => bail!("the simulated market has come to its end, {}", simulate::LAST),
             () = async { shutdown.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
         }
     }

@@ -86,6 +86,14 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// What is to be a secret is none.
+    #[error("the secret in {place} can't be used: {reason}")]
+    SecretText {
+        /// The file or the variable.
+        place: String,
+        /// What is wrong with it, and what to do. It does not repeat the text.
+        reason: String,
+    },
 }
 
 /// A variable that is not known, and the nearest that is.

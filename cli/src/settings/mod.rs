@@ -5,6 +5,7 @@
 
 mod environment;
 mod error;
+mod secret;
 mod show;
 mod tree;
 mod value;
@@ -126,15 +127,16 @@ impl<T> Loaded<T> {
     /// Surrounding white space is removed.
     ///
     /// # Errors
-    /// [`Error::SecretFile`].
+    /// [`Error::SecretFile`], [`Error::SecretText`].
     pub fn secret(&self, path: &str) -> Result<Option<String>, Error> {
         let keys = split(path);
         if let Some(variable) = self.secrets.get(&keys) {
-            return Ok(Some(variable.secret.trim().to_owned()));
+            let place = format!("the variable {}", variable.name);
+            return secret::read(path, &place, variable.secret.as_bytes()).map(Some);
         }
         let Some(SecretOrigin::File(file)) = self.secret_origin(&keys) else { return Ok(None) };
-        match std::fs::read_to_string(&file) {
-            Ok(secret) => Ok(Some(secret.trim().to_owned())),
+        match std::fs::read(&file) {
+            Ok(bytes) => secret::read(path, &format!("the file {}", file.display()), &bytes).map(Some),
             Err(source) => Err(Error::SecretFile { setting: path.to_owned(), path: file, source }),
         }
     }

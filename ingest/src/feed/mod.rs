@@ -124,6 +124,22 @@ pub fn run_reconfigurable<'a>(
     })
 }
 
+/// The watermark that the state file has; one that is ahead of the clock is taken back.
+fn loaded(state: &StateFile<TapeTracker>, clock: &Clock, warmup: Duration) -> Result<TapeTracker, IngestError> {
+    let mut tracker = state.load()?.unwrap_or_default();
+    let now = clock.now();
+    if let Some(complete_to) = tracker.take_back(now) {
+        let file = state.path().display();
+        tracing::error!(
+            %file, %complete_to, %now, warmup_s = warmup.as_secs(),
+            "the state file says that prices are complete up to a time that has not come: the clock is wrong now, or was when \
+             the file was written. The feed goes on from now and fetches the time of prices.warmup before; bars that are \
+             missing before that can be sent by tapewire backfill. Check the machine's clock"
+        );
+    }
+    Ok(tracker)
+}
+
 /// Follows one price source.
 pub struct PriceFeed {
     config: PriceFeedConfig,
@@ -188,7 +204,7 @@ impl PriceFeed {
             writer: new_writer(),
             dead_letters,
             actions: Some(actions),
-            tracker: state.load()?.unwrap_or_default(),
+            tracker: loaded(&state, &clock, config.warmup)?,
             source,
             stream,
             state,

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tapewire_core::Symbol;
 use tapewire_core::exchange::{Calendar, floor_minute};
 
+/// How far ahead of the clock a saved watermark may be: clocks of machines differ a little.
+const LARGEST_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
 /// The last watermark that was sent, and the symbols that it was sent for. Kept in the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TapeTracker {
@@ -35,6 +38,17 @@ impl TapeTracker {
     /// The last watermark.
     pub fn complete_to(&self) -> Option<Timestamp> {
         self.complete_to
+    }
+
+    /// Takes back a watermark that is ahead of `now`, which comes from a clock that was wrong or from another machine's
+    /// file, and returns it. Otherwise no minute would be complete until then. What is missing is not known, so all symbols
+    /// are fetched as new ones.
+    pub fn take_back(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let latest = now.saturating_add(LARGEST_SKEW).unwrap_or(Timestamp::MAX);
+        let ahead = self.complete_to.filter(|complete_to| *complete_to > latest)?;
+        self.complete_to = Some(floor_minute(now));
+        self.symbols.clear();
+        Some(ahead)
     }
 
     /// Notes that a watermark was sent for these symbols.
@@ -109,6 +123,23 @@ mod tests {
         assert_eq!(next(&tracker, "2025-06-02T14:01:05Z"), Some(at("2025-06-02T14:01:00Z")));
         // No watermark is repeated when the clock is set back.
         assert_eq!(next(&tracker, "2025-06-02T13:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_watermark_ahead_of_the_clock_is_taken_back() {
+        let now = at("2025-06-02T14:00:30Z");
+        let mut tracker = TapeTracker::default();
+        assert_eq!(tracker.take_back(now), None);
+        tracker.emitted(at("2025-06-02T14:05:00Z"), vec![symbol("AAPL")]);
+        let skewed = tracker.clone();
+        assert_eq!(tracker.take_back(now), None);
+        assert_eq!(tracker, skewed);
+        tracker.emitted(at("2025-07-02T14:00:00Z"), vec![symbol("AAPL")]);
+        assert_eq!(tracker.take_back(now), Some(at("2025-07-02T14:00:00Z")));
+        assert_eq!(tracker.complete_to(), Some(at("2025-06-02T14:00:00Z")));
+        let (later, warmup) = (at("2025-06-02T14:01:05Z"), Duration::from_secs(86_400));
+        assert_eq!(tracker.next(later, GRACE, None, STALL_TIMEOUT), Some(at("2025-06-02T14:01:00Z")));
+        assert_eq!(tracker.missing_from(&symbol("AAPL"), now, warmup, CORRECTS_WITHIN), at("2025-06-01T14:00:30Z"));
     }
 
     #[test]

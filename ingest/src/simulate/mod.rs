@@ -17,7 +17,7 @@ pub mod tape;
 pub mod truth;
 pub mod universe;
 
-pub use config::{Faults, SimulatorConfig};
+pub use config::{Faults, LAST, SimulatorConfig, check_speed};
 pub use market::Market;
 pub use truth::{PlantedIc, Truth};
 
