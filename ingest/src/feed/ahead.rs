@@ -70,7 +70,6 @@ mod tests {
         assert!(reject.reason.contains("ends at 2025-06-02T14:02:00Z"), "{reject:?}");
         assert!(String::from_utf8_lossy(&reject.bytes).contains("MKR"), "{reject:?}");
         let under_way = Bar { width_s: 300, ..bar_from("2025-06-02T14:00:00Z") };
-        let under_way = Bar { width_s: 300, ..bar_from("2025-06-02T14:00:00Z") };
         assert!(bar(under_way).is_ok());
     }
 
