@@ -40,7 +40,7 @@ impl Values {
             self.close = trade.price;
         }
         if trade.counts.open_close || trade.counts.high_low {
-            // Faster than `max` and `min`, which have to look for a number that is none on both sides.
+            // Faster than `max` and `min`, which have to look for NaN on both sides.
             self.high = if trade.price > self.high { trade.price } else { self.high };
             self.low = if trade.price < self.low { trade.price } else { self.low };
         }
