@@ -229,6 +229,7 @@ impl From<Symbol> for String {
 
 /// Maps by symbol can be asked for a text: equal symbols have equal texts, and their order and hash are those of the text.
 impl std::borrow::Borrow<str> for Symbol {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }

@@ -214,7 +214,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Any number of this many digits fits 64 bits.
+/// Every whole number of 18 digits fits 64 bits.
 const MAX_DIGITS: usize = 18;
 
 /// Up to here an `f64` has every whole number.

@@ -77,3 +77,42 @@ async fn partitions_that_cannot_be_taken_are_an_error_and_no_assignment() {
     let taken = consumer.start_reading(Ok(TopicPartitionList::new()));
     assert!(matches!(taken, Err(BusError::Receive(_))), "{taken:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetched_records_are_handed_on_in_order_and_what_is_not_taken_is_next() {
+    const RECORDS: i64 = 50;
+    const AVRO: i64 = 30;
+    let payload = |offset: i64| if offset == AVRO { b"\0avro".to_vec() } else { offset.to_string().into_bytes() };
+    let cluster = MockCluster::new(1).unwrap();
+    let config = KafkaConfig { brokers: cluster.bootstrap_servers(), ..KafkaConfig::default() };
+    cluster.create_topic(&Topics::new(&config).name(Topic::Halts), 1, 1).unwrap();
+    let producer = crate::Producer::new(&config).unwrap();
+    for offset in 0..RECORDS {
+        let sent = producer.enqueue_to(Topic::Halts, 0, "key", &payload(offset)).await.unwrap();
+        assert_eq!(sent.acknowledged().await.unwrap(), offset);
+    }
+    let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
+    assert_eq!(consumer.take_fetched(10, |_| true).unwrap(), 0, "it has no partitions yet");
+    let mut seen = Vec::new();
+    let mut fetched = 0;
+    while (seen.len() as i64) < RECORDS {
+        match tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("records come").unwrap() {
+            Event::Record(record) => seen.push((record.offset, record.bytes().to_vec())),
+            Event::Assigned(_) | Event::Revoked => {}
+        }
+        let taken = consumer.take_fetched(7, |record| {
+            assert_eq!((record.topic, record.partition), (Topic::Halts, 0));
+            assert_ne!(record.offset, AVRO, "it is handed on as JSON or not at all");
+            let is_taken = record.offset % 10 != 3;
+            if is_taken {
+                seen.push((record.offset, record.payload.to_vec()));
+            }
+            is_taken
+        });
+        let taken = taken.unwrap();
+        assert!(taken <= 7);
+        fetched += taken;
+    }
+    assert_eq!(seen, (0..RECORDS).map(|offset| (offset, payload(offset))).collect::<Vec<_>>());
+    assert!(fetched > 10, "{fetched}");
+}
