@@ -86,7 +86,7 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// What is to be a secret is none.
+    /// The text can't be the secret that is wanted.
     #[error("the secret in {place} can't be used: {reason}")]
     SecretText {
         /// The file or the variable.

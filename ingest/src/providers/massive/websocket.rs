@@ -153,11 +153,7 @@ fn check(provider: &str, status: &Status) -> Result<(), ProviderError> {
             Err(ProviderError::Closed { provider, reason: format!("{}: {message}", status.status) })
         }
         other => {
-            tracing::info!(
-                source = provider,
-                status = other,
-                "the websocket sent a status that is not known; ignored"
-            );
+            tracing::info!(source = provider, status = other, "the websocket sent a status that is not known; ignored");
             Ok(())
         }
     }
