@@ -1,5 +1,6 @@
 //! All settings of the binary, and the secrets that go with them.
 
+mod check;
 mod variables;
 
 pub use crate::preset::Preset;
@@ -97,14 +98,15 @@ impl Config {
     /// # Errors
     /// [`Error`] names the layer and the setting.
     pub fn load(preset: Option<Preset>, file: Option<&Path>, flags: &[String]) -> Result<Loaded<Self>, Error> {
-        Loaded::new(&Sources {
+        let loaded = Loaded::new(&Sources {
             preset: preset.map(Preset::settings),
             file,
             environment: std::env::vars_os().collect(),
             flags,
             other_variables: OTHER_VARIABLES,
             renamed: &RENAMED,
-        })
+        })?;
+        check::checked(loaded)
     }
 
     /// The settings together with the secrets that they name.
@@ -152,9 +154,7 @@ impl Config {
         config.providers = providers;
         Ok(config)
     }
-}
 
-impl Config {
     /// Adds the markets of instruments from the files `sentiment.companies` and `sentiment.instruments`, where these
     /// name an exchange that we know. Rules in `[join.calendars]` take precedence.
     ///

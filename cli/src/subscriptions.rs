@@ -7,7 +7,7 @@
 use crate::config::Config;
 use crate::exit;
 use crate::roles::Role;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +27,15 @@ const EVERY: Duration = Duration::from_secs(1);
 struct Given {
     news: GivenNews,
     prices: GivenPrices,
+}
+
+impl Given {
+    /// Whether it overrides anything.
+    fn says_anything(&self) -> bool {
+        let GivenPrices { sources, symbols, trades, halts, r#override } = &self.prices;
+        let of_prices = sources.is_some() || symbols.is_some() || trades.is_some() || halts.is_some();
+        self.news.sources.is_some() || of_prices || !r#override.is_empty()
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,6 +120,14 @@ fn with(config: &Config, path: &Path, text: &str, roles: &[Role]) -> anyhow::Res
     let given: Given =
         toml_edit::de::from_str(text).with_context(|| format!("{name} can't be read as subscriptions"))?;
     let said = || format!("the subscriptions in {name} can't be used");
+    // As after a disk was full, or an editor has emptied the file before it wrote it.
+    if !given.says_anything() {
+        let remedy = "name what is wanted; `symbols = []` under [prices] is no symbol but the benchmark";
+        return Err(anyhow!(
+            "it has no entry; {remedy}, and without the setting subscriptions_file the settings alone count"
+        ))
+        .with_context(said);
+    }
     let config = overlaid(config, given).with_context(said)?;
     let clock = Clock::wall();
     config.news.check().with_context(said)?;
@@ -291,13 +308,23 @@ mod tests {
 
     #[test]
     fn what_the_file_leaves_out_is_as_in_the_settings() {
-        assert_eq!(names(&given("").unwrap().prices.of("massive").symbols), ["SPY", "IBM"]);
+        let config = given("[prices]\ntrades = false").unwrap();
+        assert_eq!(names(&config.prices.of("massive").symbols), ["SPY", "IBM"]);
+        assert_eq!(names(&given("[prices]\nsymbols = []").unwrap().prices.of("massive").symbols), ["SPY"]);
         let text = "[news]\nsources = ['gdelt']\n[prices]\nsources = ['massive', 'binance']\nsymbols = ['AAPL', 'MSFT', 'AAPL']\n\
             trades = true\n[prices.override.binance]\nsymbols = ['X:BTCUSDT']\ntrades = false";
         let config = given(text).unwrap();
         assert_eq!(config.news.sources, ["gdelt"]);
         assert_eq!(names(&config.prices.of("massive").symbols), ["SPY", "AAPL", "MSFT"]);
         assert!(config.prices.of("massive").trades && !config.prices.of("binance").trades);
+    }
+
+    #[test]
+    fn a_file_without_an_entry_is_refused() {
+        for empty in ["", "\n# prices\n", "[prices]\n[news]\n"] {
+            let error = format!("{:#}", given(empty).unwrap_err());
+            assert!(error.contains("subscriptions.toml") && error.contains("symbols = []"), "{error}");
+        }
     }
 
     #[test]
@@ -356,7 +383,10 @@ mod tests {
         assert_eq!(look(changed), "AAPL");
         let wrong = "[prices]\nsymbols = ['AAPL', 'A B']";
         assert_eq!((look(wrong), look(wrong)), ("AAPL".into(), "AAPL".into()));
-        // An empty file leaves the symbols of the settings in effect.
-        assert_eq!((look(""), look("")), ("AAPL".into(), "IBM".into()));
+        // Nor does one that was emptied.
+        assert_eq!((look(""), look("")), ("AAPL".into(), "AAPL".into()));
+        // What the file leaves out is as in the settings.
+        let other = "[prices]\ntrades = true";
+        assert_eq!((look(other), look(other)), ("AAPL".into(), "IBM".into()));
     }
 }

@@ -106,7 +106,7 @@ struct List {
     /// Most letters that are listed
     #[arg(long, default_value_t = 20)]
     limit: u64,
-    /// Print JSON: {"reasons": [...], "letters": [...]}
+    /// Print JSON: {"total": ..., "reasons": [...], "letters": [...]}, with all reasons
     #[arg(long)]
     json: bool,
 }
@@ -168,7 +168,8 @@ impl DeadLetter {
 impl List {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
         let (filter, store) = (self.which.filter(), &config.clickhouse);
-        let reasons = letters::reasons(store, &filter, 15).await?;
+        let reasons = letters::reasons(store, &filter, MOST_REASONS).await?;
+        let total: u64 = reasons.iter().map(|count| count.letters).sum();
         let listed = letters::list(store, &filter, self.limit).await?;
         if self.json {
             let reason = |count: &letters::ReasonCount| json!({"stage": count.stage, "reason": count.reason, "letters": count.letters, "replayed": count.replayed});
@@ -181,16 +182,19 @@ impl List {
             };
             let reasons: Vec<_> = reasons.iter().map(reason).collect();
             let listed: Vec<_> = listed.iter().map(letter).collect();
-            outln!("{}", json!({"reasons": reasons, "letters": listed}))?;
+            outln!("{}", json!({"total": total, "reasons": reasons, "letters": listed}))?;
             return Ok(());
         }
         if listed.is_empty() {
             outln!("no dead letters{}", if self.which.is_empty() { "" } else { " match" })?;
             return Ok(());
         }
-        for count in &reasons {
+        for count in reasons.iter().take(REASONS) {
             let replayed = if count.replayed > 0 { format!(" ({} replayed)", count.replayed) } else { String::new() };
             outln!("{:>8}{replayed}  {}: {}", count.letters, count.stage, line(&count.reason, 120))?;
+        }
+        if let Some(words) = more_reasons(reasons.len()) {
+            outln!("{words}")?;
         }
         outln!()?;
         for letter in &listed {
@@ -205,8 +209,27 @@ impl List {
                 line(&letter.reason, 140)
             )?;
         }
+        if let Some(words) = more_letters(listed.len(), total) {
+            outln!("\n{words}")?;
+        }
         Ok(())
     }
+}
+
+/// Most reasons that are listed for people, and in JSON.
+const REASONS: usize = 15;
+const MOST_REASONS: u64 = 100_000;
+
+/// That there are more reasons than are listed.
+fn more_reasons(found: usize) -> Option<String> {
+    let more = found.checked_sub(REASONS).filter(|more| *more > 0)?;
+    Some(format!("{:>8}  more reasons; --json lists all", format!("+{more}")))
+}
+
+/// That there are more letters than are listed.
+fn more_letters(listed: usize, total: u64) -> Option<String> {
+    let is_all = u64::try_from(listed).is_ok_and(|listed| listed >= total);
+    (!is_all).then(|| format!("the newest {listed} of {total} letters; --limit {total} lists all"))
 }
 
 impl Show {
@@ -333,6 +356,13 @@ fn time(microseconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_says_how_much_it_leaves_out() {
+        assert_eq!((more_reasons(15), more_letters(20, 20), more_letters(0, 0)), (None, None, None));
+        assert_eq!(more_reasons(17).unwrap(), "      +2  more reasons; --json lists all");
+        assert_eq!(more_letters(20, 34).unwrap(), "the newest 20 of 34 letters; --limit 34 lists all");
+    }
 
     #[test]
     fn bytes_are_shown_as_text_or_in_digits() {

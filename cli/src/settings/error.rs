@@ -86,7 +86,7 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// What is to be a secret is none.
+    /// The text can't be the secret that is wanted.
     #[error("the secret in {place} can't be used: {reason}")]
     SecretText {
         /// The file or the variable.
@@ -106,8 +106,13 @@ pub struct UnknownVariable {
 }
 
 fn variables(unknown: &[UnknownVariable]) -> String {
-    let each = |UnknownVariable { name, nearest }: &UnknownVariable| {
-        format!("there is no setting for the variable {name}; the nearest is {nearest}")
+    let each = |UnknownVariable { name, nearest }: &UnknownVariable| match name == nearest {
+        // Variables are in upper case, and stand for names in lower case.
+        true => format!(
+            "the variable {name} stands for a name in lower case, but the settings have it with capital letters; write it in \
+             lower case there"
+        ),
+        false => format!("there is no setting for the variable {name}; the nearest is {nearest}"),
     };
     unknown.iter().map(each).collect::<Vec<_>>().join("; ")
 }

@@ -10,7 +10,7 @@ mod show;
 mod tree;
 mod value;
 
-pub use error::Error;
+pub use error::{Error, nearest};
 pub use show::{effective, example, is_secret_name};
 
 use environment::Meaning;
@@ -163,9 +163,24 @@ impl<T> Loaded<T> {
         }
     }
 
-    /// The layer that a setting is from.
+    /// The error of a setting whose value can't work for this reason.
+    pub fn refused(&self, path: &str, reason: &str) -> Error {
+        let origin = self.origin(&split(path)).to_owned();
+        Error::Value { origin, path: path.to_owned(), reason: reason.to_owned() }
+    }
+
+    /// The layer that a setting is from; of a section, the layer of the first setting in it.
     fn origin(&self, path: &[String]) -> &str {
-        let metadata = self.value(path).and_then(|value| self.figment.get_metadata(value.tag()));
+        // Settings show some keys in another spelling: `vod.l` as VOD.L, `brk/b` as BRK.B.
+        let spelled = |key: &str| key.to_ascii_uppercase().replace('/', ".");
+        let mut value = path.iter().try_fold(&self.merged, |value, key| {
+            let section = value.as_dict()?;
+            section.get(key).or_else(|| Some(section.iter().find(|(other, _)| spelled(other) == spelled(key))?.1))
+        });
+        while let Some(first) = value.and_then(|value| value.as_dict()?.values().next()) {
+            value = Some(first);
+        }
+        let metadata = value.and_then(|value| self.figment.get_metadata(value.tag()));
         metadata.map_or(DEFAULT, |metadata| &metadata.name)
     }
 

@@ -66,6 +66,18 @@ pub enum InvalidRule {
         /// What is wrong with it. It is part of the message, because settings show only that.
         reason: NotAMarket,
     },
+    /// Two spellings of one symbol or part have different markets.
+    #[error("`{rule}` and `{other}` are the same, and have different markets: {market} and {other_market}; remove one")]
+    Contradiction {
+        /// One as received.
+        rule: String,
+        /// Its market.
+        market: Market,
+        /// The other as received.
+        other: String,
+        /// The market of the other.
+        other_market: Market,
+    },
 }
 
 impl Calendars {
@@ -74,22 +86,26 @@ impl Calendars {
     /// # Errors
     /// [`InvalidRule::Rule`].
     pub fn set(&mut self, rule: &str, market: Market) -> Result<(), InvalidRule> {
+        self.replace(rule, market).map(drop)
+    }
+
+    /// As [`Calendars::set`], and returns the market that the same rule had before.
+    fn replace(&mut self, rule: &str, market: Market) -> Result<Option<Market>, InvalidRule> {
         let rule = rule.trim();
         let is_part = |part: &str| part.bytes().all(|c| c.is_ascii_alphanumeric() || b".:-_".contains(&c));
         if !rule.contains(|c: char| c == '*' || c.is_ascii_alphanumeric()) {
             return Err(InvalidRule::Rule { rule: rule.to_owned() });
         }
         if rule == "*" {
-            self.others = Some(market);
+            Ok(self.others.replace(market))
         } else if is_part(rule) && (rule.ends_with(':') || rule.starts_with(['.', '-'])) {
             // Symbols with `LON:` before them are spelled with `.L` at their end.
             let ending = rule.strip_suffix(':').and_then(abroad::ending_of);
-            self.parts.insert(ending.map_or_else(|| rule.to_ascii_uppercase(), str::to_owned), market);
+            Ok(self.parts.insert(ending.map_or_else(|| rule.to_ascii_uppercase(), str::to_owned), market))
         } else {
             let symbol = Symbol::new(rule).map_err(|_| InvalidRule::Rule { rule: rule.to_owned() })?;
-            self.symbols.insert(symbol, market);
+            Ok(self.symbols.insert(symbol, market))
         }
-        Ok(())
     }
 
     /// The market in which a symbol is traded.
@@ -185,9 +201,19 @@ impl TryFrom<BTreeMap<String, String>> for Calendars {
 
     fn try_from(rules: BTreeMap<String, String>) -> Result<Self, InvalidRule> {
         let mut calendars = Self::default();
+        let mut before: Vec<(String, Market)> = Vec::new();
         for (rule, market) in rules {
-            let market = market.parse().map_err(|reason| InvalidRule::Market { rule: rule.clone(), reason })?;
-            calendars.set(&rule, market)?;
+            let market: Market = market.parse().map_err(|reason| InvalidRule::Market { rule: rule.clone(), reason })?;
+            if calendars.replace(&rule, market)?.is_some_and(|other| other != market) {
+                let is_same = |(other, other_market): &&(String, Market)| {
+                    let mut alone = Self::default();
+                    let _ = alone.set(other, *other_market);
+                    alone.replace(&rule, market).is_ok_and(|replaced| replaced.is_some())
+                };
+                let (other, other_market) = before.iter().rfind(is_same).cloned().unwrap_or((rule.clone(), market));
+                return Err(InvalidRule::Contradiction { rule, market, other, other_market });
+            }
+            before.push((rule, market));
         }
         Ok(calendars)
     }
@@ -204,6 +230,19 @@ impl From<Calendars> for BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_spellings_of_a_rule_must_not_contradict_each_other() {
+        let read = |rules: &[(&str, &str)]| {
+            let rules = rules.iter().map(|&(rule, market)| (rule.to_owned(), market.to_owned()));
+            Calendars::try_from(rules.collect::<BTreeMap<_, _>>())
+        };
+        for (one, other) in [("brk/b", "BRK.B"), (".l", ".L"), ("LON:", ".L")] {
+            let error = read(&[(one, "london"), ("aapl", "us"), (other, "us")]).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{one}`")) && error.contains(&format!("`{other}`")), "{error}");
+            read(&[(one, "london"), (other, "london")]).unwrap();
+        }
+    }
 
     fn symbol(ticker: &str) -> Symbol {
         Symbol::new(ticker).unwrap()

@@ -186,7 +186,7 @@ impl PriceFeed {
             _ => StateFile::new(state_folder, &file)?,
         };
         let new_writer = || Writer::new(producer.clone(), Run::live(), config.benchmarks());
-        let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE);
+        let dead_letters = DeadLetters::new(producer.clone(), clock.clone(), STAGE).of_run(&Run::live());
         let actions_state = StateFile::new(state_folder, &format!("actions-{}.json", stream.source))?;
         let actions = ActionsFollower {
             config: config.clone(),

@@ -192,6 +192,11 @@ impl ProvidersConfig {
         Self { finder: Some(finder), ..self }
     }
 
+    /// All accounts, by name.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &ProviderConfig)> {
+        self.accounts.iter().map(|(name, account)| (name.as_str(), account))
+    }
+
     /// The settings of `name`, made if there are none.
     pub fn entry(&mut self, name: &str) -> &mut ProviderConfig {
         self.accounts.entry(name.to_owned()).or_default()

@@ -108,7 +108,7 @@ pub fn check_speed(speed: f64) -> Result<(), IngestError> {
     within("--speed", speed, &SPEEDS)
 }
 
-/// A number that is none is in no range.
+/// NaN is in no range.
 fn within<T: PartialOrd + Display>(setting: &str, value: T, range: &RangeInclusive<T>) -> Result<(), IngestError> {
     if range.contains(&value) {
         return Ok(());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tapewire_bus::Topic;
 use tapewire_core::record::Tape;
 use tapewire_core::tape::ActionKind;
-use tapewire_core::{ActionRecord, Bar, CorporateAction};
+use tapewire_core::{ActionRecord, Bar, CorporateAction, Run};
 use tapewire_ingest::feed::{PriceFeed, PriceFeedConfig, PricesConfig};
 use tapewire_ingest::providers::{
     ActionList, ActionsRequest, BarsRequest, Cursor, Frame, Page, PriceConnection, PriceSource, ProviderError, Reject,
@@ -311,6 +311,8 @@ async fn nothing_is_withdrawn_while_a_part_of_the_list_cannot_be_read() {
     let letters = kafka.dead_letters().await;
     assert!(!letters.is_empty());
     assert!(letters.iter().all(|letter| letter.origin == "desk /actions" && letter.stage == "price-feed"));
+    // A list of the letters of the live run has them.
+    assert!(letters.iter().all(|letter| letter.run == Some(Run::live())), "{letters:?}");
     kafka.clean().await;
 }
 
