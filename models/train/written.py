@@ -1,9 +1,10 @@
 """Headlines written by hand to teach direction, and how they are split.
 
-The files of `written/` hold `text,company,label`; each has an author of its own, who had read LABELS.md and, of
-this folder, nothing else but rows of earlier authors. What they say is invented. An empty company means that none is asked about. Neighbouring rows are
-often a pair with opposite labels, so rows are split in blocks: one block in ten is validation, the others are trained
-on. `direction.csv` measures the result, so a row that shares most of its words with one of its texts is left out.
+The files of `written/` hold `text,company,label`; each has an author of its own, who had read LABELS.md and, of this
+folder, nothing else but rows of earlier authors. What they say is invented. An empty company means that none is asked
+about. Neighbouring rows are often a pair with opposite labels, so rows are split in blocks: one block in ten is
+validation, the others are trained on. `direction.csv` measures the result, so a row that shares most of its words with
+one of its texts is left out.
 """
 
 import csv
