@@ -93,26 +93,35 @@ async fn fetched_records_are_handed_on_in_order_and_what_is_not_taken_is_next() 
     }
     let mut consumer = Consumer::new(&config, "readers", &[Topic::Halts], |committed, _| committed).unwrap();
     assert_eq!(consumer.take_fetched(10, |_| true).unwrap(), 0, "it has no partitions yet");
-    let mut seen = Vec::new();
-    let mut fetched = 0;
+    let limit = Duration::from_secs(60);
+    let assigned = tokio::time::timeout(limit, consumer.next()).await.expect("partitions come").unwrap();
+    assert!(matches!(assigned, Event::Assigned(_)), "{assigned:?}");
+    let (mut seen, mut left) = (Vec::new(), Vec::new());
+    let deadline = Instant::now() + limit;
     while (seen.len() as i64) < RECORDS {
-        match tokio::time::timeout(Duration::from_secs(60), consumer.next()).await.expect("records come").unwrap() {
-            Event::Record(record) => seen.push((record.offset, record.bytes().to_vec())),
-            Event::Assigned(_) | Event::Revoked => {}
-        }
+        assert!(Instant::now() < deadline, "of {RECORDS} records {} came", seen.len());
+        let mut is_left = seen.len() as i64 == AVRO;
         let taken = consumer.take_fetched(7, |record| {
             assert_eq!((record.topic, record.partition), (Topic::Halts, 0));
             assert_ne!(record.offset, AVRO, "it is handed on as JSON or not at all");
-            let is_taken = record.offset % 10 != 3;
-            if is_taken {
-                seen.push((record.offset, record.payload.to_vec()));
+            if record.offset % 10 == 3 {
+                is_left = true;
+                return false;
             }
-            is_taken
+            seen.push((record.offset, record.payload.to_vec()));
+            true
         });
         let taken = taken.unwrap();
         assert!(taken <= 7);
-        fetched += taken;
+        if is_left {
+            let next = tokio::time::timeout(limit, consumer.next()).await.expect("it is the next").unwrap();
+            let Event::Record(record) = next else { panic!("{next:?}") };
+            left.push(record.offset);
+            seen.push((record.offset, record.bytes().to_vec()));
+        } else if taken == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
     assert_eq!(seen, (0..RECORDS).map(|offset| (offset, payload(offset))).collect::<Vec<_>>());
-    assert!(fetched > 10, "{fetched}");
+    assert_eq!(left, [3, 13, 23, AVRO, 33, 43]);
 }
