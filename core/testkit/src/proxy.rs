@@ -379,7 +379,8 @@ mod tests {
             connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
         };
         until("new connections are refused", is_refused);
-        assert_eq!(proxy.struck(), 1);
+        // Those of `is_refused` that came before the proxy had stopped listening are cut, too.
+        assert!(proxy.struck() >= 1);
         proxy.set(Network::Whole);
         until("new connections work", || {
             let connected = TcpStream::connect(proxy.address());
