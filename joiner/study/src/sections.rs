@@ -14,7 +14,8 @@ use std::fmt::Write as _;
 /// The filters, a line each.
 pub(crate) fn filters(findings: &Findings) -> Vec<String> {
     let line = |removed: &crate::filters::Removed| {
-        format!("filter {}: {} events removed, {} left", removed.filter, removed.removed, removed.left)
+        let events = if removed.removed == 1 { "event" } else { "events" };
+        format!("filter {}: {} {events} removed, {} left", removed.filter, removed.removed, removed.left)
     };
     findings.filters.iter().map(line).collect()
 }
@@ -31,6 +32,17 @@ pub(crate) fn clusters(findings: &Findings) -> Vec<String> {
     };
     let differ = |horizon: &&HorizonFindings| horizon.n > 0 && horizon.clusters != horizon.days;
     findings.horizons.iter().filter(differ).map(line).collect()
+}
+
+/// How many events count although a price may have jumped by a split, if there are any.
+pub(crate) fn possible_splits(findings: &Findings) -> Option<String> {
+    let (count, events) = (findings.possible_splits, findings.events);
+    (count > 0).then(|| {
+        format!(
+            "of {events} events, {count} may have a split in an outcome overnight (flag_possible_split): it counts as a return; \
+             join with the list of splits to be sure"
+        )
+    })
 }
 
 /// The further sections of the text.
@@ -202,7 +214,8 @@ fn expected_words(expected: Expected) -> &'static str {
 
 /// The further sections of the page.
 pub(crate) fn html(findings: &Findings) -> String {
-    let mut page: String = clusters(findings).iter().map(|line| format!("<p>{}.</p>\n", escaped(line))).collect();
+    let notes = clusters(findings).into_iter().chain(possible_splits(findings));
+    let mut page: String = notes.map(|line| format!("<p>{}.</p>\n", escaped(line))).collect();
     page.push_str(&intervals_html(findings));
     if let Some(split) = &findings.split {
         let _ = writeln!(
