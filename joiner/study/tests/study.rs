@@ -211,7 +211,11 @@ fn events_that_may_have_a_split_are_counted() {
     rows[1].quality.possible_split = true;
     let one = study(&rows, &settings());
     assert_eq!(one.possible_splits, 1);
-    assert!(text::table(&one).contains(line) && html::page(&one, &html::Source::default()).contains(line), "{}", text::table(&one));
+    assert!(
+        text::table(&one).contains(line) && html::page(&one, &html::Source::default()).contains(line),
+        "{}",
+        text::table(&one)
+    );
 }
 
 #[test]
