@@ -8,14 +8,14 @@ use crate::estimate::ValueOrReason;
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
 use crate::intervals::Band;
+use crate::sentence::counted;
 use crate::text::{basis_points, p_value, row, star_of, table_head};
 use std::fmt::Write as _;
 
 /// The filters, a line each.
 pub(crate) fn filters(findings: &Findings) -> Vec<String> {
     let line = |removed: &crate::filters::Removed| {
-        let events = if removed.removed == 1 { "event" } else { "events" };
-        format!("filter {}: {} {events} removed, {} left", removed.filter, removed.removed, removed.left)
+        format!("filter {}: {} removed, {} left", removed.filter, counted(removed.removed, "event"), removed.left)
     };
     findings.filters.iter().map(line).collect()
 }
@@ -39,8 +39,9 @@ pub(crate) fn possible_splits(findings: &Findings) -> Option<String> {
     let (count, events) = (findings.possible_splits, findings.events);
     (count > 0).then(|| {
         format!(
-            "of {events} events, {count} may have a split in an outcome overnight (flag_possible_split): it counts as a return; \
-             join with the list of splits to be sure"
+            "of {}, {count} may have a split in an outcome overnight (flag_possible_split): it counts as a return; join with the \
+             list of splits to be sure",
+            counted(events, "event")
         )
     })
 }
