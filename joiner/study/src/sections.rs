@@ -216,7 +216,7 @@ fn expected_words(expected: Expected) -> &'static str {
 /// The further sections of the page.
 pub(crate) fn html(findings: &Findings) -> String {
     let notes = clusters(findings).into_iter().chain(possible_splits(findings));
-    let mut page: String = notes.map(|line| format!("<p>{}.</p>\n", escaped(line))).collect();
+    let mut page: String = notes.map(|line| format!("<p>{}.</p>\n", escaped(&line))).collect();
     page.push_str(&intervals_html(findings));
     if let Some(split) = &findings.split {
         let _ = writeln!(
