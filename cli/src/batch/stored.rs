@@ -79,7 +79,6 @@ fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
         score: row.score,
         model: Some((row.model, row.model_revision)).filter(|(model, _)| !model.is_empty()),
         bar_width_s: row.bar_width_s,
-        possible_split: row.possible_split,
         relevance: row.relevance,
         symbol,
         provider: row.provider,
@@ -107,7 +106,7 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
 const NEEDED: [&str; 5] = ["article_id", "symbol", "available_at", "entry_at", "score"];
 
 /// Further columns of a file of rows that are read.
-const OPTIONAL: [&str; 13] = [
+const OPTIONAL: [&str; 12] = [
     "provider",
     "publisher",
     "title",
@@ -120,7 +119,6 @@ const OPTIONAL: [&str; 13] = [
     "phase",
     "reason",
     "unscored",
-    "flag_possible_split",
 ];
 
 /// The rows of a file with columns of table `impact`.
@@ -275,28 +273,12 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
             .map(|model| Ok::<_, String>((model, text(row, "model_revision")?.unwrap_or_default())))
             .transpose()?,
         bar_width_s: number(row, "bar_width_s")?.map(seconds).transpose()?,
-        possible_split: flag(row, "flag_possible_split")?,
         relevance: number(row, "relevance")?,
         phase: of_day.transpose()?,
         reason: reason.as_deref().map(named_reason).transpose()?,
         returns: horizons(Horizon::return_column)?,
         abnormal: horizons(Horizon::abnormal_column)?,
     })
-}
-
-/// A flag, as Parquet, JSON, ClickHouse and a spreadsheet write it. Without a value it is not set.
-fn flag(row: &FileRow, name: &str) -> Result<bool, String> {
-    let text = match row.get(name) {
-        None | Some(Value::Null) => return Ok(false),
-        Some(Value::Bool(flag)) => return Ok(*flag),
-        Some(Value::Text(text) | Value::Number(text)) => text.trim().to_ascii_lowercase(),
-        Some(other) => return Err(format!("{name}: {} is neither true nor false", other.to_json())),
-    };
-    match text.as_str() {
-        "" | "false" | "0" => Ok(false),
-        "true" | "1" => Ok(true),
-        other => Err(format!("{name}: {other:?} is neither true nor false")),
-    }
 }
 
 /// A width of bars in whole seconds.

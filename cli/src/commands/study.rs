@@ -401,12 +401,7 @@ fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyh
     if findings.events > 0 && asked.len() < Horizon::COUNT && !reached.is_empty() {
         let asked: Vec<&str> = asked.iter().map(|horizon| horizon.name()).collect();
         let (asked, words) = (asked.join(","), findings.settings.outcome.words());
-        bail!(
-            "--horizons {asked}: none of the {} events that are studied has an outcome then ({words}); mentions of the input \
-             have one at {}",
-            findings.events,
-            reached.join(", ")
-        );
+        bail!("--horizons {asked}: no event has a {words} then; there are some at {}", reached.join(", "));
     }
     if raw > 0 && findings.settings.outcome == Outcome::Abnormal && findings.events > 0 {
         let widths = &findings.panels.bar_widths;

@@ -81,17 +81,6 @@ fn a_file_of_other_origin_needs_few_columns() {
     .unwrap();
     let own = succeeded(folder, &["study", "--impact", "own.csv"]);
     assert!(own.contains("the most is 1 event on 1 day, at 5m"), "{own}");
-    let header = "article_id,symbol,available_at,entry_at,score,ret_next_open,flag_possible_split";
-    let flagged = |flag: &str| format!("{header}\na,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,3.5,-0.4,{flag}\n");
-    for (flag, count) in [("TRUE", 1), ("1", 1), ("false", 0), ("", 0)] {
-        std::fs::write(folder.join("flagged.csv"), flagged(flag)).unwrap();
-        let said = succeeded(folder, &["study", "--impact", "flagged.csv"]);
-        assert_eq!(
-            said.contains("of 1 event, 1 may have a split in an outcome overnight"),
-            count == 1,
-            "{flag}: {said}"
-        );
-    }
     let untitled = "own.csv has no column title: a story that is told again counts each time";
     assert!(own.contains(untitled), "{own}");
     succeeded(folder, &["study", "--impact", "own.csv", "--json", "f.json"]);
@@ -137,10 +126,6 @@ fn a_file_whose_rows_can_not_be_studied_is_refused_with_the_row_and_the_reason()
         (
             "article_id,symbol,available_at,entry_at,score,ret_5m\na,AAPL,2024-07-01T14:00:00Z,,nan,0.1\n",
             "row 2: score: \"nan\" is not a finite number",
-        ),
-        (
-            "article_id,symbol,available_at,entry_at,score,ret_5m,flag_possible_split\na,AAPL,2024-07-01T14:00:00Z,,1,0.1,yes\n",
-            "row 2: flag_possible_split: \"yes\" is neither true nor false",
         ),
         (
             "ARTICLE_ID,SYMBOL,AVAILABLE_AT,ENTRY_AT,SCORE,RET_5M\na,AAPL,2024-07-01T14:00:00Z,,1,0.1\n",

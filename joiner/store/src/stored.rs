@@ -35,8 +35,6 @@ pub struct JoinedRow {
     pub model_revision: String,
     /// Width in seconds of the bars that it was joined with.
     pub bar_width_s: Option<u32>,
-    /// Whether a price jumped overnight as if by a split that is not known.
-    pub possible_split: bool,
     /// How much the article is about the company.
     pub relevance: Option<f64>,
     /// Phase of the trading day.
@@ -113,7 +111,7 @@ pub fn joined<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, R
             toString(symbol) AS symbol, toString(provider) AS provider, toString(publisher) AS publisher, article_id,
             title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
             score, toString(label) AS label,
-            toString(model) AS model, toString(model_revision) AS model_revision, bar_width_s, flag_possible_split AS possible_split, relevance, toString(phase) AS phase, toString(reason) AS reason,
+            toString(model) AS model, toString(model_revision) AS model_revision, bar_width_s, relevance, toString(phase) AS phase, toString(reason) AS reason,
             toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal
         FROM impact FINAL
         WHERE run = {{run:String}} AND impact.reason != 'withdrawn'

@@ -124,7 +124,6 @@ fn row(ticker: usize, id: &str, day: usize, horizon: usize, score: f64, outcome:
         }),
         model: None,
         bar_width_s: None,
-        possible_split: false,
         relevance: None,
         phase: Some(Phase::Session),
         reason: None,

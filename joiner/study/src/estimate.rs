@@ -105,11 +105,6 @@ impl Estimate {
         Self::clustered(Design::with_constant(y.len(), &[])?, y, 0, clusters)
     }
 
-    /// The interval without the part of it that no correlation or share can have.
-    pub(crate) fn within(self, least: f64, most: f64) -> Self {
-        Self { low: self.low.max(least), high: self.high.min(most), ..self }
-    }
-
     /// The estimate and its interval, moved by a constant. The test stays that of the estimate before the move.
     pub(crate) fn plus(self, constant: f64) -> Self {
         Self { estimate: self.estimate + constant, low: self.low + constant, high: self.high + constant, ..self }

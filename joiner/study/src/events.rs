@@ -80,20 +80,8 @@ pub struct Event {
     pub relevance: Option<f64>,
     /// Whether it is the company's first mention that tells its story.
     pub is_first: bool,
-    /// Whether a price jumped overnight as if by a split that is not known.
-    pub possible_split: bool,
     /// Log returns from the entry, of the kind that is studied.
     pub outcomes: PerHorizon,
-}
-
-impl Event {
-    /// Whether an outcome may have a split in it that is not known. The join withholds outcomes across most such nights,
-    /// but a price that falls by a third, a quarter or a fifth may also have fallen.
-    pub(crate) fn may_have_split(&self) -> bool {
-        let is_overnight = |horizon: Horizon| matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose);
-        let mut outcomes = Horizon::ALL.into_iter().zip(&self.outcomes);
-        self.possible_split && outcomes.any(|(horizon, outcome)| is_overnight(horizon) && outcome.is_some())
-    }
 }
 
 /// Rows that do not count, for one reason.
@@ -281,7 +269,6 @@ fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outc
         phase: row.phase,
         relevance: row.relevance,
         is_first,
-        possible_split: row.possible_split,
         outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
     }
 }

@@ -213,14 +213,11 @@ impl Filters {
             let before = sample.events.len();
             let scores = sample.scores();
             // If all scores are equal, or there are fewer scores than quantiles, there are no quantiles: no event is left.
-            let quantile = quantile_of(&scores, wanted.of);
-            let why = quantile.as_ref().err().map(ToString::to_string);
-            let mut quantile = quantile.unwrap_or_default().into_iter();
+            let quantile = quantile_of(&scores, wanted.of).unwrap_or_default();
+            let mut quantile = quantile.into_iter();
             sample.events.retain(|_| quantile.next().is_some_and(|own| wanted.kept.contains(&(own + 1))));
             let left = sample.events.len();
-            let why = why.unwrap_or_else(|| "equal scores are in one quantile, and there are many".to_owned());
-            let why = if left == 0 && before > 0 { format!(" ({why})") } else { String::new() };
-            all.push(Removed { filter: wanted.words() + &why, removed: before - left, left });
+            all.push(Removed { filter: wanted.words(), removed: before - left, left });
         }
         all.extend(score.apply(sample));
         all

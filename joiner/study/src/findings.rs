@@ -190,9 +190,6 @@ pub struct Findings {
     pub untitled: usize,
     /// Number of companies with an event.
     pub symbols: usize,
-    /// Number of events with an outcome overnight that counts although a price may have jumped by a split in it that is
-    /// not known.
-    pub possible_splits: usize,
     /// When the first event's news was available (UTC).
     pub from: Option<Timestamp>,
     /// When the last event's news was available (UTC).
@@ -271,7 +268,6 @@ where
         events: sample.events.len(),
         untitled: sample.events.iter().filter(|event| event.headline.trim().is_empty()).count(),
         symbols: symbols.len(),
-        possible_splits: sample.events.iter().filter(|event| event.may_have_split()).count(),
         from: sample.events.first().map(|event| event.available_at),
         until: sample.events.last().map(|event| event.available_at),
         examples: main_horizon.map(|horizon| examples(&sample, horizon)).unwrap_or_default(),
@@ -391,7 +387,7 @@ pub(crate) fn require_minimum(events: usize, days: usize, settings: &Settings) -
 /// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
 pub(crate) fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
     let [x, y] = standardized_ranks(used)?;
-    Ok(Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())?.within(-1.0, 1.0))
+    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
 }
 
 pub(crate) fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
@@ -429,7 +425,7 @@ fn hit_rate(used: &Used<'_>) -> Result<Estimate> {
     let hits = (0..used.events.len()).filter(|&event| counts(event));
     let hits: Vec<f64> =
         hits.map(|event| if (score(event) > 0.0) == (used.outcomes[event] > 0.0) { 0.5 } else { -0.5 }).collect();
-    Ok(Estimate::mean(&hits, &clusters)?.plus(0.5).within(0.0, 1.0))
+    Ok(Estimate::mean(&hits, &clusters)?.plus(0.5))
 }
 
 pub(crate) fn spread(used: &Used<'_>) -> Result<Estimate> {

@@ -39,9 +39,7 @@ pub(crate) fn newey_west(x: &[f64], y: &[f64], used: &Used<'_>, overlap: usize) 
     let table = Ols::fit(Design::with_constant(x.len(), &[x])?, y)?.table(&errors)?;
     let slope = table.coefficients[1];
     let interval = slope.interval(LEVEL)?;
-    // It is of a correlation.
-    let (low, high) = (interval.low.max(-1.0), interval.high.min(1.0));
-    Ok(Band { low, high, standard_error: slope.standard_error, days, span: lags })
+    Ok(Band { low: interval.low, high: interval.high, standard_error: slope.standard_error, days, span: lags })
 }
 
 /// The percentile interval of the rank IC by a circular bootstrap: blocks of neighbouring days with events are drawn,

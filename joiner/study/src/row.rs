@@ -40,8 +40,6 @@ pub struct Row {
     pub phase: Option<Phase>,
     /// Why the row has no price path or no score, by its name in table `impact`.
     pub reason: Option<&'static str>,
-    /// Whether a price jumped overnight as if by a split that is not known; `false` where that is not known either.
-    pub possible_split: bool,
     /// Log returns from the entry, finite.
     pub returns: PerHorizon,
     /// Abnormal log returns, finite.
@@ -75,7 +73,6 @@ impl From<&Impact> for Row {
             relevance: mention.relevance,
             phase: Some(row.phase),
             reason: row.status.reason().map(|reason| reason.as_str()).or(unscored),
-            possible_split: row.quality.possible_split,
             returns: row.returns,
             abnormal: row.abnormal,
         }

@@ -8,14 +8,13 @@ use crate::estimate::ValueOrReason;
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
 use crate::intervals::Band;
-use crate::sentence::counted;
 use crate::text::{basis_points, p_value, row, star_of, table_head};
 use std::fmt::Write as _;
 
 /// The filters, a line each.
 pub(crate) fn filters(findings: &Findings) -> Vec<String> {
     let line = |removed: &crate::filters::Removed| {
-        format!("filter {}: {} removed, {} left", removed.filter, counted(removed.removed, "event"), removed.left)
+        format!("filter {}: {} events removed, {} left", removed.filter, removed.removed, removed.left)
     };
     findings.filters.iter().map(line).collect()
 }
@@ -32,18 +31,6 @@ pub(crate) fn clusters(findings: &Findings) -> Vec<String> {
     };
     let differ = |horizon: &&HorizonFindings| horizon.n > 0 && horizon.clusters != horizon.days;
     findings.horizons.iter().filter(differ).map(line).collect()
-}
-
-/// How many events count although a price may have jumped by a split, if there are any.
-pub(crate) fn possible_splits(findings: &Findings) -> Option<String> {
-    let (count, events) = (findings.possible_splits, findings.events);
-    (count > 0).then(|| {
-        format!(
-            "of {}, {count} may have a split in an outcome overnight (flag_possible_split): it counts as a return; join with the \
-             list of splits to be sure",
-            counted(events, "event")
-        )
-    })
 }
 
 /// The further sections of the text.
@@ -215,8 +202,7 @@ fn expected_words(expected: Expected) -> &'static str {
 
 /// The further sections of the page.
 pub(crate) fn html(findings: &Findings) -> String {
-    let notes = clusters(findings).into_iter().chain(possible_splits(findings));
-    let mut page: String = notes.map(|line| format!("<p>{}.</p>\n", escaped(&line))).collect();
+    let mut page: String = clusters(findings).iter().map(|line| format!("<p>{}.</p>\n", escaped(line))).collect();
     page.push_str(&intervals_html(findings));
     if let Some(split) = &findings.split {
         let _ = writeln!(

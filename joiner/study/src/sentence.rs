@@ -284,6 +284,6 @@ fn described_if_significant(
     Some(format!("{what} at {at}{of_part} ({value}, adjusted p {})", p_value(p)))
 }
 
-pub(crate) fn counted(n: usize, what: &str) -> String {
+fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

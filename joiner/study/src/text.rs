@@ -5,13 +5,11 @@ use crate::findings::{Findings, HorizonFindings, MINIMUM_GROUP};
 use crate::sections;
 use std::fmt::Write as _;
 
-/// A p-value with two decimals, with three below 0.01, with four near 0.05, or `below 0.001`.
+/// A p-value with two decimals, with three below 0.01, or `below 0.001`.
 pub fn p_value(p: f64) -> String {
     match p {
         p if p < 0.001 => "below 0.001".to_owned(),
         p if p < 0.01 => format!("{p:.3}"),
-        // Fewer would not show on which side of the usual level it is.
-        p if (0.045..0.055).contains(&p) => format!("{p:.4}"),
         p => format!("{p:.2}"),
     }
 }
@@ -55,8 +53,8 @@ pub fn table(findings: &Findings) -> String {
             settings.outcome.words()
         ));
     }
-    for note in sections::clusters(findings).into_iter().chain(sections::possible_splits(findings)) {
-        line(format!("  {note}"));
+    for clusters in sections::clusters(findings) {
+        line(format!("  {clusters}"));
     }
     line(String::new());
     line(format!(
@@ -86,8 +84,6 @@ pub fn table(findings: &Findings) -> String {
 /// Where the permutation test can't find anything, and the smallest adjusted p-value that it can have there.
 fn permutation_limits(findings: &Findings) -> Option<String> {
     let limit = |horizon: &HorizonFindings| {
-        // Otherwise outcomes or scores are constant, which is said.
-        horizon.rank_ic.value()?;
         let smallest = horizon.permutation.value()?.can_not_reach(findings.settings.level)?;
         Some(format!("{smallest:.3} at {}", horizon.horizon))
     };
@@ -148,15 +144,4 @@ fn star(estimate: &Estimate, level: f64) -> &'static str {
 /// A star for an adjusted p-value of at most `level`.
 pub(crate) fn star_of(p_adjusted: Option<f64>, level: f64) -> &'static str {
     if p_adjusted.is_some_and(|p| p <= level) { "*" } else { "" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::p_value;
-
-    #[test]
-    fn a_p_value_is_shown_on_its_side_of_the_level() {
-        let shown = [0.0004, 0.004, 0.0446, 0.0496, 0.0504, 0.055, 0.3].map(p_value);
-        assert_eq!(shown, ["below 0.001", "0.004", "0.04", "0.0496", "0.0504", "0.06", "0.30"]);
-    }
 }

@@ -200,37 +200,6 @@ fn too_little_and_constant_data_give_a_reason() {
 }
 
 #[test]
-fn events_that_may_have_a_split_are_counted() {
-    let mut rows = rows(1, 30, 3.0, |_| (0.0, 0.0));
-    // A flag without an outcome overnight, and an outcome overnight without a flag.
-    rows[0].quality.possible_split = true;
-    rows[1].abnormal[Horizon::NextOpen as usize] = Some(-0.4);
-    let line = "of 150 events, 1 may have a split in an outcome overnight (flag_possible_split)";
-    let none = study(&rows, &settings());
-    assert!(none.possible_splits == 0 && !text::table(&none).contains("may have a split"));
-    rows[1].quality.possible_split = true;
-    let one = study(&rows, &settings());
-    assert_eq!(one.possible_splits, 1);
-    assert!(
-        text::table(&one).contains(line) && html::page(&one, &html::Source::default()).contains(line),
-        "{}",
-        text::table(&one)
-    );
-}
-
-#[test]
-fn intervals_hold_only_what_is_possible() {
-    // Outcomes that the scores order almost perfectly, on few days: the interval of the errors alone would reach above 1.
-    let rows = rows(3, 10, 60.0, |_| (0.0, 0.0));
-    let findings = study(&rows, &settings());
-    let horizon = &findings.horizons[1];
-    let (ic, hits) = (horizon.rank_ic.value().unwrap(), horizon.hit_rate.value().unwrap());
-    assert!(ic.low >= -1.0 && ic.high <= 1.0 && ic.low < ic.estimate, "{ic:?}");
-    assert!(hits.low >= 0.0 && hits.high <= 1.0 && hits.low < hits.estimate, "{hits:?}");
-    assert!(horizon.rank_ic_newey_west.value().is_some_and(|band| band.low >= -1.0 && band.high <= 1.0));
-}
-
-#[test]
 fn every_row_is_an_event_or_has_one_reason() {
     let mut rows = vec![
         row("AAPL", "first", 0, 10, 0.5, 0.01),

@@ -68,7 +68,7 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
         let share = if own.len() < MINIMUM_GROUP {
             Err(Error::TooFew { what: "events in this bin", found: own.len(), needed: MINIMUM_GROUP })
         } else {
-            Estimate::mean(&rises, &clusters.of(&events)).map(|share| share.within(0.0, 1.0))
+            Estimate::mean(&rises, &clusters.of(&events))
         };
         let implied = own.iter().map(|&place| implied[place]).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| CalibrationBin { implied, share: share.into(), n: own.len() })

@@ -37,7 +37,6 @@ pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome
         label: Some(if score > 0.0 { "positive" } else { "negative" }),
         model: None,
         bar_width_s: None,
-        possible_split: false,
         relevance: Some(1.0),
         phase: Some(Phase::Session),
         reason: None,
