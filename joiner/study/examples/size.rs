@@ -110,6 +110,7 @@ fn row(ticker: usize, id: &str, day: usize, score: f64, outcome: f64) -> Row {
         reason: None,
         returns,
         abnormal: returns,
+        flags: tapewire_study::row::Flags::default(),
     }
 }
 
@@ -119,7 +120,7 @@ fn said(findings: &Findings) -> [bool; 4] {
     let of = &findings.horizons[1];
     let adjusted = of.estimates().into_iter().filter_map(|(_, estimate)| estimate.value()?.p_adjusted);
     [
-        of.rank_ic.value().is_some_and(|ic| ic.p <= 0.05),
+        of.rank_ic.value().is_some_and(|ic| ic.p.is_some_and(|p| p <= 0.05)),
         of.permutation.value().is_some_and(|permutation| permutation.p <= 0.05),
         adjusted.fold(1.0, f64::min) <= 0.05,
         findings.verdict == Verdict::Found,

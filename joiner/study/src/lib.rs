@@ -6,6 +6,7 @@
 pub mod daily;
 mod estimate;
 pub mod events;
+pub mod examples;
 mod families;
 pub mod filters;
 pub mod findings;
