@@ -23,9 +23,9 @@ use tapewire_ingest::replay::Rejected;
 use tapewire_joiner::join::SessionCloses;
 use tapewire_joiner::join::config::PossibleSplits;
 use tapewire_runtime::Shutdown;
+use tapewire_study::filters;
 use tapewire_study::html::{self, Source};
 use tapewire_study::panels::{self, Shift, Shifted};
-use tapewire_study::filters;
 use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with, text};
 
 /// Says whether scores of news order the returns that follow: a table, a sentence, and with --output a report.

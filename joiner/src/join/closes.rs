@@ -135,8 +135,9 @@ impl SessionCloses {
             let is_split = night.kind == NightKind::Split && !own_market.is_round_the_clock();
             let is_withheld =
                 holding.has_foreign_cash || (is_split && self.config.possible_splits == PossibleSplits::Null);
-            let is_small =
-                night.kind == NightKind::MaybeSplit && !own_market.is_round_the_clock() && small == PossibleSplits::Null;
+            let is_small = night.kind == NightKind::MaybeSplit
+                && !own_market.is_round_the_clock()
+                && small == PossibleSplits::Null;
             if is_small && !is_withheld {
                 small_splits += 1;
             } else if !is_withheld {
@@ -328,11 +329,10 @@ mod tests {
             for (start, price) in days.into_iter().zip([100.0, benchmark]) {
                 closes.add_bar(&Bar { width_s: DAY_S, ..tapewire_testkit::bar("MKT", at(start), price) });
             }
-            let returns =
-                |name: &str, of: Option<&Symbol>| {
-                    let (returns, _) = closes.returns(&symbol(name), of, PossibleSplits::Null);
-                    returns.into_values().collect::<Vec<f64>>()
-                };
+            let returns = |name: &str, of: Option<&Symbol>| {
+                let (returns, _) = closes.returns(&symbol(name), of, PossibleSplits::Null);
+                returns.into_values().collect::<Vec<f64>>()
+            };
             (returns("AAA", Some(&symbol("MKT"))), returns("MKT", None))
         };
         assert_eq!(of_both(64.0), (vec![0.5_f64.ln()], vec![0.64_f64.ln()]), "the market fell by 36 %");

@@ -355,7 +355,7 @@ fn rank_ic_of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, fa
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
     let found = enough_blocks(&used, day, settings).and_then(|()| rank_ic(&used));
-    families.add(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
+    families.add(format!("rank IC day {day}"), found.clone().and_then(|found| found.test()));
     DayIc { day, n: own.len(), rank_ic: found.into() }
 }
 

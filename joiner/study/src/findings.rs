@@ -2,8 +2,8 @@
 
 use crate::daily::{DailyReturns, DaysFindings};
 use crate::estimate::{Estimate, ValueOrReason};
+use crate::events::{LeftOut, Outcome, Used, sample_with_repeated};
 use crate::examples::{Example, examples};
-use crate::events::{LeftOut, Outcome, Sample, Used, sample_with_repeated};
 use crate::families::Families;
 use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
 use crate::intervals::{self, Band};

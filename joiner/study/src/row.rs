@@ -88,11 +88,7 @@ impl From<&Impact> for Row {
             reason: row.status.reason().map(|reason| reason.as_str()).or(unscored),
             returns: row.returns,
             abnormal: row.abnormal,
-            flags: Flags {
-                possible_split: row.quality.possible_split,
-                stale: row.quality.stale,
-                gap: row.quality.gap,
-            },
+            flags: Flags { possible_split: row.quality.possible_split, stale: row.quality.stale, gap: row.quality.gap },
         }
     }
 }

@@ -27,8 +27,7 @@ pub(crate) fn text(findings: &Findings) -> String {
         let (with, without): (Vec<_>, Vec<_>) = split.parts.iter().partition(|part| part.has_statistics());
         for part in with {
             let (name, by) = (&part.name, split.by.name());
-            let (events, of) =
-                (counted(part.events, "event", "events"), counted(part.symbols, "company", "companies"));
+            let (events, of) = (counted(part.events, "event", "events"), counted(part.symbols, "company", "companies"));
             let _ = writeln!(text, "\n{by} {name}: {events} of {of}");
             let _ = writeln!(text, "{}", table_head());
             for horizon in &part.horizons {
@@ -324,7 +323,10 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
     ));
     let splits = possible_splits(findings);
     if !splits.is_empty() {
-        said.push(format!("Possible splits. The join flags rows whose price jumped overnight as if by an unknown split; {}.", splits.join("; ")));
+        said.push(format!(
+            "Possible splits. The join flags rows whose price jumped overnight as if by an unknown split; {}.",
+            splits.join("; ")
+        ));
     }
     if let Some(days) = &findings.days {
         let model = expected_words(days.expected);

@@ -99,7 +99,10 @@ pub fn table(findings: &Findings) -> String {
         "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
         settings.level, settings.minimum_events, settings.minimum_days
     ));
-    line("undef: undefined for another reason, which --json and the page give; no label: no event has a class".to_owned());
+    line(
+        "undef: undefined for another reason, which --json and the page give; no label: no event has a class"
+            .to_owned(),
+    );
     if let Some(limits) = permutation_limits(findings) {
         line(limits);
     }
@@ -122,10 +125,7 @@ pub(crate) fn possible_splits(findings: &Findings) -> Vec<String> {
     let line = |alike: &[HorizonFindings]| {
         let horizons: Vec<&str> = alike.iter().map(|horizon| horizon.horizon).collect();
         let count = counted(alike[0].possible_splits, "outcome", "outcomes");
-        format!(
-            "at {}, {count} that may be across an unknown split (flag_possible_split) {what}",
-            horizons.join(", ")
-        )
+        format!("at {}, {count} that may be across an unknown split (flag_possible_split) {what}", horizons.join(", "))
     };
     alike.filter(|alike| alike[0].possible_splits > 0).map(line).collect()
 }
@@ -174,11 +174,10 @@ pub(crate) fn row(horizon: &HorizonFindings, level: f64) -> String {
             horizon.hit_rate.value().map(|rate| format!("{:.1} %{}", rate.estimate * 100.0, star(rate, level))),
             horizon.hit_rate.reason()
         ),
-        or(horizon.spread.value().map(|spread| format!(
-            "{:+.1}{}",
-            spread.estimate * 10_000.0,
-            star(spread, level)
-        )), horizon.spread.reason()),
+        or(
+            horizon.spread.value().map(|spread| format!("{:+.1}{}", spread.estimate * 10_000.0, star(spread, level))),
+            horizon.spread.reason()
+        ),
     );
     text
 }

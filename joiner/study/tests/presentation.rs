@@ -26,7 +26,7 @@ fn page(findings: &tapewire_study::Findings) -> String {
 
 #[test]
 fn outcomes_across_a_possible_split_are_left_out_and_counted() {
-    let (within, across) = (Horizon::FiveMinutes as usize, Horizon::NextOpen as usize);
+    let (within, across) = (1, Horizon::NextOpen as usize);
     let mut all = planted(3, 40, 0.3);
     for row in &mut all {
         row.abnormal[across] = row.abnormal[within];

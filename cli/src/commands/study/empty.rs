@@ -110,7 +110,10 @@ mod tests {
     fn a_study_of_the_benchmark_alone_says_so() {
         let rows = [row("AAPL", 1), row("SPY", 1)];
         let said = refused(&rows, &["SPY"], 1);
-        assert!(said.starts_with("the only symbol left is the benchmark SPY") && said.contains("--returns raw"), "{said}");
+        assert!(
+            said.starts_with("the only symbol left is the benchmark SPY") && said.contains("--returns raw"),
+            "{said}"
+        );
     }
 
     #[test]
@@ -118,8 +121,11 @@ mod tests {
         let rows = [row("AAPL", 1), row("MSFT", 2)];
         let said = refused(&rows, &["MSFT"], 1);
         let horizon = |place: usize| Horizon::ALL[place].name();
-        let expected =
-            format!("--horizons {}: no event has an abnormal return then; there are some at {}", horizon(1), horizon(2));
+        let expected = format!(
+            "--horizons {}: no event has an abnormal return then; there are some at {}",
+            horizon(1),
+            horizon(2)
+        );
         assert_eq!(said, expected);
     }
 }

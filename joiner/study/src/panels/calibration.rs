@@ -81,7 +81,12 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
         let share = if own.len() < MINIMUM_GROUP {
             Err(Error::TooFew { what: "events in this bin", found: own.len(), needed: MINIMUM_GROUP })
         } else {
-            Estimate::share(&rises, &clusters).map(|Estimate { estimate, low, high, n, .. }| Share { estimate, low, high, n })
+            Estimate::share(&rises, &clusters).map(|Estimate { estimate, low, high, n, .. }| Share {
+                estimate,
+                low,
+                high,
+                n,
+            })
         };
         let implied = own.iter().map(|&place| implied[place]).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| CalibrationBin { implied, share: share.into(), n: own.len() })
