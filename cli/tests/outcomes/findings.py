@@ -172,7 +172,11 @@ def estimate(name: str, own: pd.DataFrame) -> tuple[float, float, float, int]:
 
 
 def check_estimate(
-    told: Differences, what: str, found: dict[str, Any], own: tuple[float, float, float, int], moved: float = 0.0,
+    told: Differences,
+    what: str,
+    found: dict[str, Any],
+    own: tuple[float, float, float, int],
+    moved: float = 0.0,
     limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     value, t, p, df = own
