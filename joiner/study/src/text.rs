@@ -117,14 +117,16 @@ pub fn table(findings: &Findings) -> String {
 
 /// What is left out, or kept, because a price jumped as if by an unknown split: a line for each number of events.
 pub(crate) fn possible_splits(findings: &Findings) -> Vec<String> {
-    let what = match findings.settings.filters.possible_splits {
-        PossibleSplits::LeaveOut => "are left out (--possible-splits keep counts them)",
-        PossibleSplits::Keep => "count nevertheless (--possible-splits keep)",
+    let what = |count: usize| match (findings.settings.filters.possible_splits, count) {
+        (PossibleSplits::LeaveOut, 1) => "is left out (--possible-splits keep counts it)",
+        (PossibleSplits::LeaveOut, _) => "are left out (--possible-splits keep counts them)",
+        (PossibleSplits::Keep, 1) => "counts nevertheless (--possible-splits keep)",
+        (PossibleSplits::Keep, _) => "count nevertheless (--possible-splits keep)",
     };
     let alike = findings.horizons.chunk_by(|one, next| one.possible_splits == next.possible_splits);
     let line = |alike: &[HorizonFindings]| {
         let horizons: Vec<&str> = alike.iter().map(|horizon| horizon.horizon).collect();
-        let count = counted(alike[0].possible_splits, "outcome", "outcomes");
+        let (count, what) = (counted(alike[0].possible_splits, "outcome", "outcomes"), what(alike[0].possible_splits));
         format!("at {}, {count} that may be across an unknown split (flag_possible_split) {what}", horizons.join(", "))
     };
     alike.filter(|alike| alike[0].possible_splits > 0).map(line).collect()
