@@ -18,7 +18,7 @@ use tapewire_runtime::Shutdown;
 use tapewire_store::stored::{self, JoinedRow, StoredAction, StoredBar};
 use tapewire_study::Row;
 use tapewire_study::daily::{ESTIMATION_DAYS, GAP_DAYS, MAXIMUM_DAYS};
-use tapewire_study::row::{LABELS, REASONS, phase};
+use tapewire_study::row::{Flags, LABELS, REASONS, phase};
 
 /// Rows, and what the report says about their origin.
 pub struct Stored {
@@ -76,6 +76,7 @@ fn of_table(row: JoinedRow) -> anyhow::Result<Row> {
             .map_err(|wrong| anyhow::anyhow!("{place}: {wrong}"))?,
         returns: horizons(row.returns)?,
         abnormal: horizons(row.abnormal)?,
+        flags: Flags { possible_split: row.flag_possible_split, stale: row.flag_stale, gap: row.flag_gap },
         score: row.score,
         model: Some((row.model, row.model_revision)).filter(|(model, _)| !model.is_empty()),
         bar_width_s: row.bar_width_s,
@@ -106,7 +107,7 @@ fn named_reason(text: &str) -> Result<&'static str, String> {
 const NEEDED: [&str; 5] = ["article_id", "symbol", "available_at", "entry_at", "score"];
 
 /// Further columns of a file of rows that are read.
-const OPTIONAL: [&str; 12] = [
+const OPTIONAL: [&str; 15] = [
     "provider",
     "publisher",
     "title",
@@ -119,6 +120,9 @@ const OPTIONAL: [&str; 12] = [
     "phase",
     "reason",
     "unscored",
+    "flag_possible_split",
+    "flag_stale",
+    "flag_gap",
 ];
 
 /// The rows of a file with columns of table `impact`.
@@ -278,6 +282,11 @@ fn of_file_row(row: &FileRow) -> Result<Row, String> {
         reason: reason.as_deref().map(named_reason).transpose()?,
         returns: horizons(Horizon::return_column)?,
         abnormal: horizons(Horizon::abnormal_column)?,
+        flags: Flags {
+            possible_split: flag(row, "flag_possible_split")?,
+            stale: flag(row, "flag_stale")?,
+            gap: flag(row, "flag_gap")?,
+        },
     })
 }
 
@@ -287,6 +296,21 @@ fn seconds(width: f64) -> Result<u32, String> {
         return Ok(width as u32);
     }
     Err(format!("bar_width_s: {width} is not a whole number of seconds of at least 1"))
+}
+
+/// Whether a flag is set; one that is missing or empty is not.
+fn flag(row: &FileRow, name: &str) -> Result<bool, String> {
+    let words = match row.get(name) {
+        None | Some(Value::Null) => return Ok(false),
+        Some(Value::Bool(flag)) => return Ok(*flag),
+        Some(Value::Text(words) | Value::Number(words)) => words.trim(),
+        Some(other) => return Err(format!("{name}: {} is not true or false", other.to_json())),
+    };
+    match words.to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
+        _ => Err(format!("{name}: {words:?} is not true or false")),
+    }
 }
 
 /// A text; `None` if it is empty.

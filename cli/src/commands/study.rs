@@ -1,6 +1,7 @@
 //! `tapewire study`: whether scores of news order the returns that follow, from files, a run, or joined rows.
 
 mod choices;
+mod empty;
 mod unmatched;
 
 use super::reading::{Reading, progress_bar, set_markets};
@@ -10,17 +11,19 @@ use crate::batch::stored::{self, Stored};
 use crate::batch::{self, Joined};
 use crate::config::Config;
 use crate::exit::UsageError;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use choices::Choices;
 use clap::{Args, ValueEnum};
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tapewire_core::exchange::Calendars;
-use tapewire_core::{Horizon, Impact, Symbol};
+use tapewire_core::{Impact, Symbol};
 use tapewire_ingest::replay::Rejected;
 use tapewire_joiner::join::SessionCloses;
+use tapewire_joiner::join::config::PossibleSplits;
 use tapewire_runtime::Shutdown;
+use tapewire_study::filters;
 use tapewire_study::html::{self, Source};
 use tapewire_study::panels::{self, Shift, Shifted};
 use tapewire_study::{DailyReturns, Findings, Outcome, Row, Settings, study_with, text};
@@ -117,6 +120,8 @@ struct Input {
     rejected: Vec<Rejected>,
     /// Whether some row has an abnormal return.
     has_abnormal: bool,
+    /// The benchmark of the join, if it is known.
+    benchmark: Option<Symbol>,
     /// The market of each symbol.
     calendars: Calendars,
     /// Closes of all sessions, and the benchmark, if days are studied.
@@ -138,6 +143,7 @@ impl Input {
             facts: stored.facts.into_iter().chain(again.facts).collect(),
             rejected: Vec::new(),
             has_abnormal,
+            benchmark: None,
             calendars,
             closes,
         }
@@ -163,22 +169,25 @@ impl Study {
             return Err(UsageError(format!("{flag}: no row has a value of {column}")).into());
         }
         let unmatched = unmatched::check(&settings.filters, &input.rows)?;
-        let Input { rows, joined, mut facts, closes, rejected, .. } = input;
+        let Input { rows, joined, mut facts, closes, rejected, benchmark, .. } = input;
         let second_days = closes.as_ref().and_then(|(closes, _)| second_days_note(closes));
         facts.extend(unmatched.into_iter().chain(second_days).map(batch::printed));
+        facts.extend(flag_facts(&rows));
         let bar = progress_bar();
         bar.set_message("computing the statistics");
         let is_raw = self.results.returns == Some(Returns::Raw);
         let studying = tokio::task::spawn_blocking(move || {
-            let daily = closes.map(|(closes, benchmark)| daily(&closes, benchmark.filter(|_| !is_raw).as_ref(), &rows));
+            let daily = closes.map(|(closes, benchmark)| {
+                daily(&closes, benchmark.filter(|_| !is_raw).as_ref(), &rows, settings.filters.possible_splits)
+            });
             let joined = panels::Joined { rows: &joined.0, shifted: &joined.1 };
             let findings = study_with(&rows, &settings, daily.as_ref(), joined);
             let raw = rows.iter().filter(|row| row.returns.iter().any(Option::is_some)).count();
-            (findings, raw, reached(&rows, settings.outcome))
+            (findings, raw, empty::only_benchmark(&rows, &settings, benchmark.as_ref()))
         });
         let studied = shutdown.run_until_cancelled(studying).await;
         bar.finish_and_clear();
-        let (findings, raw, reached) =
+        let (findings, raw, only_benchmark) =
             studied.context("interrupted; nothing was written")?.context("the study panicked")?;
         self.write(&findings, facts)?;
         beside.write_rejected(&rejected)?;
@@ -187,7 +196,7 @@ impl Study {
         if let Some(path) = &self.results.output {
             eprintln!("report: {}", path.display());
         }
-        refuse_empty_study(&findings, raw, &reached)
+        empty::refuse(&findings, raw, only_benchmark.as_ref())
     }
 
     /// Refuses flags that name no rows, or rows of two kinds.
@@ -285,7 +294,8 @@ impl Study {
             true => again::of_run(config, run, &stored.rows, shutdown).await?,
             false => Again::default(),
         };
-        Ok(Input::of_stored(stored, again, closes, config.join.calendars.clone()))
+        let benchmark = self.reading.options(config)?.benchmark;
+        Ok(Input { benchmark, ..Input::of_stored(stored, again, closes, config.join.calendars.clone()) })
     }
 
     /// Files of news and bars, scored and joined.
@@ -305,9 +315,9 @@ impl Study {
             let note = "returns from the entry are studied as they are, not adjusted for the market";
             facts.push(batch::printed(note.to_owned()));
         }
-        let closes = closes.map(|closes| (closes, benchmark));
+        let closes = closes.map(|closes| (closes, benchmark.clone()));
         let joined = (impacts, shifted);
-        Ok(Input { rows, joined, facts, rejected, has_abnormal, calendars, closes })
+        Ok(Input { rows, joined, facts, rejected, has_abnormal, benchmark, calendars, closes })
     }
 
     /// Whether panels are shown: only then mentions are joined for other moments.
@@ -362,9 +372,18 @@ fn second_days_note(closes: &SessionCloses) -> Option<String> {
 
 /// The returns of each day of the companies in `rows`. Without a benchmark, or if it is of no company's market, they are
 /// compared with a company's own mean, so no market is left out.
-fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> DailyReturns {
+fn daily(
+    closes: &SessionCloses,
+    benchmark: Option<&Symbol>,
+    rows: &[Row],
+    possible_splits: filters::PossibleSplits,
+) -> DailyReturns {
+    let small = match possible_splits {
+        filters::PossibleSplits::LeaveOut => PossibleSplits::Null,
+        filters::PossibleSplits::Keep => PossibleSplits::Keep,
+    };
     let mut symbols: HashSet<&Symbol> = rows.iter().filter_map(|row| row.symbol.as_ref()).collect();
-    let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None).is_empty());
+    let benchmark = benchmark.filter(|benchmark| !closes.returns(benchmark, None, PossibleSplits::Keep).0.is_empty());
     // Days of another market are not those of the benchmark.
     let shares_days = |symbol: &Symbol, benchmark: &Symbol| closes.market(benchmark) == closes.market(symbol);
     let benchmark = benchmark.filter(|benchmark| symbols.iter().any(|symbol| shares_days(symbol, benchmark)));
@@ -374,59 +393,34 @@ fn daily(closes: &SessionCloses, benchmark: Option<&Symbol>, rows: &[Row]) -> Da
         .map(|symbol| (*symbol).clone())
         .collect();
     symbols.retain(|symbol| !of_other_markets.contains(*symbol));
-    let returns = |symbol: &Symbol| (symbol.clone(), closes.returns(symbol, benchmark));
+    let mut possible_splits = 0;
+    let mut counted = |(returns, small): (_, usize)| {
+        possible_splits += small;
+        returns
+    };
+    let is_own = benchmark.is_some_and(|benchmark| symbols.contains(benchmark));
+    let returns = |symbol: &Symbol| (symbol.clone(), counted(closes.returns(symbol, benchmark, small)));
     let by_symbol = symbols.into_iter().map(returns).collect();
-    let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None));
-    DailyReturns { by_symbol, benchmark, of_other_markets }
+    let benchmark = benchmark.map(|benchmark| closes.returns(benchmark, None, small));
+    // The benchmark may be a company of the study, too.
+    let benchmark = benchmark.map(|(returns, small)| {
+        possible_splits += if is_own { 0 } else { small };
+        returns
+    });
+    DailyReturns { by_symbol, benchmark, of_other_markets, possible_splits }
+}
+
+/// How many mentions with an entry have prices that the join flags as old or incomplete. They count.
+fn flag_facts(rows: &[Row]) -> Vec<String> {
+    let of = |flag: &str, words: &str, has: fn(&Row) -> bool| {
+        let count = rows.iter().filter(|row| row.entry_at.is_some() && has(row)).count();
+        (count > 0).then(|| format!("mentions with {flag} ({words}), which count: {count}"))
+    };
+    let stale = of("flag_stale", "a price was too old, so its horizon has no outcome", |row| row.flags.stale);
+    let gap = of("flag_gap", "a missing bar moved a price, or many bars are missing", |row| row.flags.gap);
+    stale.into_iter().chain(gap).collect()
 }
 
 fn has_any_abnormal(rows: &[Row]) -> bool {
     rows.iter().any(|row| row.abnormal.iter().any(Option::is_some))
-}
-
-/// The horizons at which a row has an outcome.
-fn reached(rows: &[Row], outcome: Outcome) -> Vec<&'static str> {
-    let of = |row: &Row| if outcome == Outcome::Abnormal { row.abnormal } else { row.returns };
-    let has = |place: usize| rows.iter().any(|row| of(row)[place].is_some());
-    (0..Horizon::COUNT).filter(|&place| has(place)).map(|place| Horizon::ALL[place].name()).collect()
-}
-
-/// Fails if there is nothing to study: that is a fault of the input, not a finding. `raw` is the number of rows with a
-/// return of any kind, `reached` are the horizons at which rows have an outcome.
-fn refuse_empty_study(findings: &Findings, raw: usize, reached: &[&str]) -> anyhow::Result<()> {
-    if findings.horizons.iter().any(|horizon| horizon.n > 0) {
-        return Ok(());
-    }
-    let asked = &findings.settings.horizons;
-    if findings.events > 0 && asked.len() < Horizon::COUNT && !reached.is_empty() {
-        let asked: Vec<&str> = asked.iter().map(|horizon| horizon.name()).collect();
-        let (asked, words) = (asked.join(","), findings.settings.outcome.words());
-        bail!("--horizons {asked}: no event has a {words} then; there are some at {}", reached.join(", "));
-    }
-    if raw > 0 && findings.settings.outcome == Outcome::Abnormal && findings.events > 0 {
-        let widths = &findings.panels.bar_widths;
-        let why = match !widths.is_empty() && widths.iter().all(|width| width.seconds >= 86_400) {
-            true => "the market model is estimated from returns within sessions, and bars of a day have none",
-            false => "the market model needs bars of the benchmark and the symbol in the sessions before",
-        };
-        bail!("no event has an abnormal return: {why}; --returns raw studies returns that are not adjusted");
-    }
-    if let Some(last) = findings.filters.iter().find(|filter| filter.left == 0 && filter.removed > 0) {
-        bail!("no event is left: filter {} removed the last {}", last.filter, last.removed);
-    }
-    let Some(most) = findings.left_out.first().filter(|_| findings.events == 0) else {
-        bail!("no mention has a return; check that the bars reach beyond the news");
-    };
-    let advice = match most.reason {
-        "no_bars" | "no_regular_bars" | "no_entry_bar" | "no_symbol" | "pending" | "outside_calendar" => {
-            "; check that news and bars are of the same time and symbols, and --alias NEWS=TAPE where they are named \
-             differently"
-        }
-        _ => "",
-    };
-    let lacks = match most.reason {
-        "no_score" | "empty_text" | "model_failed" | "promotional" => "score",
-        _ => "return",
-    };
-    bail!("no mention has a {lacks}; {} of {} mentions: {}{advice}", most.rows, findings.rows, most.words)
 }

@@ -177,7 +177,12 @@ def estimate(name: str, own: pd.DataFrame) -> tuple[float, float, float, int]:
 
 
 def check_estimate(
-    told: Differences, what: str, found: dict[str, Any], own: tuple[float, float, float, int], moved: float = 0.0
+    told: Differences,
+    what: str,
+    found: dict[str, Any],
+    own: tuple[float, float, float, int],
+    moved: float = 0.0,
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     value, t, p, df = own
     told.number(f"{what} estimate", found["estimate"], value)
@@ -185,8 +190,9 @@ def check_estimate(
     told.number(f"{what} p", found["p"], p)
     told.same(f"{what} df", found["df"], float(df))
     half = stats.t.ppf(0.975, df) * (value - moved) / t
-    told.number(f"{what} low", found["low"], value - abs(half), size=abs(value) + abs(half))
-    told.number(f"{what} high", found["high"], value + abs(half), size=abs(value) + abs(half))
+    least, most = limits
+    for end, one in [("low", value - abs(half)), ("high", value + abs(half))]:
+        told.number(f"{what} {end}", found[end], min(max(one, least), most), size=abs(value) + abs(half))
 
 
 def newey_west(own: pd.DataFrame, overlap: int) -> tuple[float, float, float, int]:
@@ -200,7 +206,7 @@ def newey_west(own: pd.DataFrame, overlap: int) -> tuple[float, float, float, in
     covariance = bread @ S_hac_simple(scores, lags) @ bread * periods / (periods - 1) * (n - 1) / (n - k)
     error = np.sqrt(covariance[1, 1])
     half = stats.t.ppf(0.975, periods - 1) * error
-    return fit.params[1] - half, fit.params[1] + half, error, lags
+    return max(fit.params[1] - half, -1.0), min(fit.params[1] + half, 1.0), error, lags
 
 
 def bootstrap(own: pd.DataFrame, overlap: int) -> tuple[float, float, float]:
@@ -259,7 +265,8 @@ def horizons(told: Differences, events: pd.DataFrame, findings: dict[str, Any]) 
             if value is None:
                 continue
             computed = estimate(what, own)
-            check_estimate(told, f"{name} {what}", value, computed, 0.5 if what == "hit_rate" else 0.0)
+            limits = {"hit_rate": (0.0, 1.0), "rank_ic": (-1.0, 1.0)}.get(what, (-np.inf, np.inf))
+            check_estimate(told, f"{name} {what}", value, computed, 0.5 if what == "hit_rate" else 0.0, limits)
             tests.append((computed[2], value["p_adjusted"]))
         if found["rank_ic"].get("value") is None:
             continue
@@ -440,7 +447,7 @@ def check_days(
         value = ic["rank_ic"].get("value")
         if value is not None:
             computed = estimate("rank_ic", in_blocks(of, ic["day"]))
-            check_estimate(told, f"day {ic['day']} rank IC", value, computed)
+            check_estimate(told, f"day {ic['day']} rank IC", value, computed, limits=(-1.0, 1.0))
             tests.append((computed[2], value["p_adjusted"]))
     for group in found["groups"]:
         for mean in group["curve"]:

@@ -261,3 +261,26 @@ fn flags_that_have_no_effect_are_refused() {
         assert!(said(&output).contains(why), "{arguments:?}: {}", said(&output));
     }
 }
+
+/// A file's flags are read, and one without their columns is studied as before.
+#[test]
+fn an_outcome_across_a_possible_split_is_left_out_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let row = "a,AAPL,2024-07-01T14:00:00Z,2024-07-01T14:01:00Z,0.5,0.01,-0.405";
+    let header = "article_id,symbol,available_at,entry_at,score,ret_5m,ret_next_open";
+    let said_of = |flag: Option<&str>, more: &[&str]| {
+        let (column, value) =
+            flag.map_or_else(Default::default, |flag| (",flag_possible_split".to_owned(), format!(",{flag}")));
+        std::fs::write(folder.join("own.csv"), format!("{header}{column}\n{row}{value}\n")).unwrap();
+        succeeded(folder, &[&["study", "--impact", "own.csv"], more].concat())
+    };
+    let left_out = "at next_open, 1 outcome that may be across an unknown split (flag_possible_split) is left out";
+    let said = said_of(Some("true"), &[]);
+    assert!(said.contains(left_out), "{said}");
+    let kept = said_of(Some("1"), &["--possible-splits", "keep"]);
+    assert!(kept.contains("(flag_possible_split) counts nevertheless"), "{kept}");
+    for flag in [None, Some("false"), Some("")] {
+        assert!(!said_of(flag, &[]).contains("possible_split"), "{flag:?}");
+    }
+}

@@ -103,15 +103,23 @@ impl SessionCloses {
     /// position in the calendar. A session has none without both closes, before it is over, and across a night whose
     /// prices can't be compared. A move that `benchmark` shares, if it is of the same market, is not taken for a split,
     /// unless the benchmark's price may have been split itself.
-    pub fn returns(&self, symbol: &Symbol, benchmark: Option<&Symbol>) -> BTreeMap<u64, f64> {
-        let Some(tape) = self.symbols.get(symbol) else { return BTreeMap::new() };
+    ///
+    /// `small` says whether sessions have a return whose night looks like a split of 3:2, 4:3 or 5:4, which the join only
+    /// flags. Returned with the number of sessions that have none for this reason.
+    pub fn returns(
+        &self,
+        symbol: &Symbol,
+        benchmark: Option<&Symbol>,
+        small: PossibleSplits,
+    ) -> (BTreeMap<u64, f64>, usize) {
+        let Some(tape) = self.symbols.get(symbol) else { return (BTreeMap::new(), 0) };
         let own_market = self.market(symbol);
         let benchmark = benchmark.filter(|benchmark| self.market(benchmark) == own_market);
         let benchmark = benchmark.and_then(|benchmark| self.symbols.get(benchmark)).map(|tape| (tape, tape.sessions()));
         let mut sessions = tape.sessions();
         let calendar = own_market.calendar().sessions();
         sessions.retain(|&number, _| calendar.get(number).is_some_and(|session| self.newest >= session.close.into()));
-        let mut returns = BTreeMap::new();
+        let (mut returns, mut small_splits) = (BTreeMap::new(), 0);
         for (&session, prices) in &sessions {
             let before = session.checked_sub(1).and_then(|before| sessions.get(&before));
             let (Some(last), Some(close)) = (before.and_then(Prices::close), prices.close()) else { continue };
@@ -127,11 +135,16 @@ impl SessionCloses {
             let is_split = night.kind == NightKind::Split && !own_market.is_round_the_clock();
             let is_withheld =
                 holding.has_foreign_cash || (is_split && self.config.possible_splits == PossibleSplits::Null);
-            if !is_withheld {
+            let is_small = night.kind == NightKind::MaybeSplit
+                && !own_market.is_round_the_clock()
+                && small == PossibleSplits::Null;
+            if is_small && !is_withheld {
+                small_splits += 1;
+            } else if !is_withheld {
                 returns.insert(session as u64, (holding.value(close) / last).ln());
             }
         }
-        returns
+        (returns, small_splits)
     }
 }
 
@@ -192,7 +205,7 @@ mod tests {
     }
 
     fn returns(closes: &SessionCloses) -> Vec<f64> {
-        closes.returns(&symbol("AAA"), None).into_values().collect()
+        closes.returns(&symbol("AAA"), None, PossibleSplits::Null).0.into_values().collect()
     }
 
     #[test]
@@ -217,7 +230,7 @@ mod tests {
         ] {
             london.add_bar(&tapewire_testkit::bar("AAA.L", at(start), price));
         }
-        let found: Vec<f64> = london.returns(&symbol("AAA.L"), None).into_values().collect();
+        let found: Vec<f64> = london.returns(&symbol("AAA.L"), None, PossibleSplits::Null).0.into_values().collect();
         assert_eq!(found, [(102.0_f64 / 101.0).ln()], "in London it is five minutes after the close");
         let days = closes(&[
             ("2025-05-12T04:00:00Z", DAY_S, 99.0, 100.0),
@@ -245,6 +258,19 @@ mod tests {
             order.into_iter().for_each(|number: usize| closes.add_bar(&bars[number]));
             assert_eq!((returns(&closes), closes.second_days()), (vec![1.02_f64.ln()], 2), "{order:?}");
         }
+    }
+
+    #[test]
+    fn a_night_that_looks_like_a_small_split_has_no_return_and_is_counted() {
+        let closes = closes(&[
+            ("2025-05-12T04:00:00Z", DAY_S, 150.0, 150.0),
+            ("2025-05-13T04:00:00Z", DAY_S, 100.0, 101.0),
+            ("2025-05-14T04:00:00Z", DAY_S, 101.0, 102.0),
+        ]);
+        let (returns, small) = closes.returns(&symbol("AAA"), None, PossibleSplits::Null);
+        assert_eq!((returns.into_values().collect::<Vec<_>>(), small), (vec![(102.0_f64 / 101.0).ln()], 1));
+        let (returns, small) = closes.returns(&symbol("AAA"), None, PossibleSplits::Keep);
+        assert_eq!((returns.len(), small), (2, 0));
     }
 
     #[test]
@@ -303,8 +329,10 @@ mod tests {
             for (start, price) in days.into_iter().zip([100.0, benchmark]) {
                 closes.add_bar(&Bar { width_s: DAY_S, ..tapewire_testkit::bar("MKT", at(start), price) });
             }
-            let returns =
-                |name: &str, of: Option<&Symbol>| closes.returns(&symbol(name), of).into_values().collect::<Vec<f64>>();
+            let returns = |name: &str, of: Option<&Symbol>| {
+                let (returns, _) = closes.returns(&symbol(name), of, PossibleSplits::Null);
+                returns.into_values().collect::<Vec<f64>>()
+            };
             (returns("AAA", Some(&symbol("MKT"))), returns("MKT", None))
         };
         assert_eq!(of_both(64.0), (vec![0.5_f64.ln()], vec![0.64_f64.ln()]), "the market fell by 36 %");

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum Error {
     /// There are fewer observations than the statistic needs.
-    #[error("not enough data: {found} {what}, at least {needed} needed")]
+    #[error("not enough data: {}, at least {needed} needed", counted(*found, what))]
     TooFew {
         /// What was counted, in the plural.
         what: &'static str,
@@ -19,6 +19,12 @@ pub enum Error {
     Constant {
         /// The values, in the plural.
         what: &'static str,
+    },
+    /// The statistic is undefined for a reason of its own.
+    #[error("{why}")]
+    Undefined {
+        /// The reason, in words.
+        why: &'static str,
     },
     /// An estimate without one of the clusters does not exist, so its error by the jackknife does not either.
     #[error("there is no estimate without one of the clusters, such as one day or article, so its error is undefined")]
@@ -65,6 +71,16 @@ pub enum Error {
     },
 }
 
+/// A number of things whose name is in the plural, such as `1 day with events` for `days with events`.
+fn counted(found: usize, what: &str) -> String {
+    let (first, rest) = what.split_once(' ').map_or((what, ""), |(first, _)| (first, &what[first.len()..]));
+    match (found, first.strip_suffix("ies"), first.strip_suffix('s')) {
+        (1, Some(stem), _) => format!("1 {stem}y{rest}"),
+        (1, None, Some(one)) => format!("1 {one}{rest}"),
+        _ => format!("{found} {what}"),
+    }
+}
+
 /// A statistic, or why it has no value.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -89,4 +105,18 @@ pub(crate) fn same_length(what: &'static str, found: usize, expected: usize) -> 
 /// Refuses an argument unless it is `valid`.
 pub(crate) fn argument(what: &'static str, value: f64, valid: bool, rule: &'static str) -> Result<()> {
     if valid { Ok(()) } else { Err(Error::Argument { what, value, rule }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_what_was_counted_is_singular() {
+        let said = |found, what| Error::TooFew { what, found, needed: 10 }.to_string();
+        assert_eq!(said(1, "clusters"), "not enough data: 1 cluster, at least 10 needed");
+        assert_eq!(said(1, "days with events"), "not enough data: 1 day with events, at least 10 needed");
+        assert_eq!(said(1, "probabilities"), "not enough data: 1 probability, at least 10 needed");
+        assert_eq!(said(0, "days with events"), "not enough data: 0 days with events, at least 10 needed");
+    }
 }

@@ -47,6 +47,12 @@ pub struct JoinedRow {
     pub returns: Vec<Option<f64>>,
     /// Abnormal log returns.
     pub abnormal: Vec<Option<f64>>,
+    /// A price jumped overnight as if by an unknown split.
+    pub flag_possible_split: bool,
+    /// A price was too old.
+    pub flag_stale: bool,
+    /// Bars are missing.
+    pub flag_gap: bool,
 }
 
 /// A bar of a run.
@@ -112,7 +118,8 @@ pub fn joined<'a>(config: &'a ClickHouseConfig, run: &'a Run) -> BoxFuture<'a, R
             title, asked_as, toUnixTimestamp64Micro(available_at) AS available_at, toUnixTimestamp64Micro(entry_at) AS entry_at,
             score, toString(label) AS label,
             toString(model) AS model, toString(model_revision) AS model_revision, bar_width_s, relevance, toString(phase) AS phase, toString(reason) AS reason,
-            toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal
+            toString(unscored) AS unscored, [{}] AS returns, [{}] AS abnormal,
+            flag_possible_split, flag_stale, flag_gap
         FROM impact FINAL
         WHERE run = {{run:String}} AND impact.reason != 'withdrawn'
         ORDER BY impact.symbol, impact.provider, article_id",

@@ -129,6 +129,7 @@ fn row(ticker: usize, id: &str, day: usize, horizon: usize, score: f64, outcome:
         reason: None,
         returns,
         abnormal: returns,
+        flags: tapewire_study::row::Flags::default(),
     }
 }
 
@@ -138,8 +139,8 @@ fn said(findings: &Findings, horizon: usize) -> [bool; 5] {
     let of = &findings.horizons[horizon];
     let adjusted = of.estimates().into_iter().filter_map(|(_, estimate)| estimate.value()?.p_adjusted);
     [
-        of.rank_ic.value().is_some_and(|ic| ic.p <= 0.05),
-        of.positive.value().is_some_and(|mean| mean.p <= 0.05),
+        of.rank_ic.value().is_some_and(|ic| ic.p.is_some_and(|p| p <= 0.05)),
+        of.positive.value().is_some_and(|mean| mean.p.is_some_and(|p| p <= 0.05)),
         of.permutation.value().is_some_and(|permutation| permutation.p <= 0.05),
         adjusted.fold(1.0, f64::min) <= 0.05,
         findings.verdict == Verdict::Found,

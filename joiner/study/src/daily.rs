@@ -43,6 +43,8 @@ pub struct DailyReturns {
     pub benchmark: Option<BTreeMap<u64, f64>>,
     /// Companies of other markets than the benchmark's, whose sessions are not the same days.
     pub of_other_markets: HashSet<Symbol>,
+    /// Number of returns that are left out because a price jumped as if by an unknown split of 3:2, 4:3 or 5:4.
+    pub possible_splits: usize,
 }
 
 /// The model of expected returns.
@@ -151,6 +153,9 @@ pub struct DaysFindings {
     /// Number of events without a model of expected returns: of the benchmark itself, of companies of other markets than its,
     /// and of companies whose price never moves.
     pub without_model: usize,
+    /// Number of returns of companies and the benchmark that are left out because a price jumped as if by an unknown split
+    /// of 3:2, 4:3 or 5:4.
+    pub possible_splits: usize,
     /// Number of events without a return on day 1.
     pub without_outcome: usize,
     /// Number of events that do not count because the days of an earlier one of the same company reach into theirs.
@@ -210,6 +215,7 @@ impl DaysFindings {
             sessions: used.count_days(),
             without_history,
             without_model,
+            possible_splits: daily.possible_splits,
             without_outcome,
             overlapping: before - followed.len(),
             rank_ics,
@@ -348,7 +354,7 @@ fn rank_ic_of_day(followed: &[Followed<'_>], day: usize, settings: &Settings, fa
     let own: Vec<&Followed<'_>> = followed.iter().filter(|own| own.complete >= day).collect();
     let used = used(&own, day);
     let found = used.require_minimum(settings).and_then(|()| rank_ic(&used));
-    families.add(format!("rank IC day {day}"), found.clone().map(|found| found.test()));
+    families.add(format!("rank IC day {day}"), found.clone().and_then(|found| found.test()));
     DayIc { day, n: own.len(), rank_ic: found.into() }
 }
 

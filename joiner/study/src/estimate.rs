@@ -2,6 +2,7 @@
 
 use crate::clusters::Clusters;
 use serde::Serialize;
+use tapewire_statistics::groups::wilson;
 use tapewire_statistics::regression::{Design, Ols};
 use tapewire_statistics::{Error, Result, Test};
 
@@ -61,12 +62,12 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Estimate over standard error; of a hit rate, its distance from 1/2.
-    pub t: f64,
+    /// Estimate over standard error; of a hit rate, its distance from 1/2. Of a share of 0 or 1 there is none.
+    pub t: Option<f64>,
     /// Degrees of freedom: number of clusters less one; of clusters of two kinds, the smaller number.
     pub df: f64,
     /// Two-sided p-value of `t`, by itself.
-    pub p: f64,
+    pub p: Option<f64>,
     /// `p`, adjusted for all tests of the study.
     pub p_adjusted: Option<f64>,
     /// Number of events.
@@ -75,9 +76,13 @@ pub struct Estimate {
 
 impl Estimate {
     /// The test of the estimate, as the count of all tests needs it.
-    pub(crate) fn test(&self) -> Test {
+    ///
+    /// # Errors
+    /// [`Error::Constant`] if it has none.
+    pub(crate) fn test(&self) -> Result<Test> {
+        let (Some(statistic), Some(p)) = (self.t, self.p) else { return Err(Error::Constant { what: "residuals" }) };
         let reference = tapewire_statistics::Reference::Student { df: self.df };
-        Test { statistic: self.t, reference, p: self.p, n: self.n }
+        Ok(Test { statistic, reference, p, n: self.n })
     }
 
     /// The coefficient of `column` in a regression whose errors may be correlated within clusters in any way.
@@ -92,9 +97,9 @@ impl Estimate {
             estimate: coefficient.estimate,
             low: interval.low,
             high: interval.high,
-            t: coefficient.test.statistic,
+            t: Some(coefficient.test.statistic),
             df,
-            p: coefficient.test.p,
+            p: Some(coefficient.test.p),
             p_adjusted: None,
             n: y.len(),
         })
@@ -103,6 +108,34 @@ impl Estimate {
     /// The mean of `y`.
     pub(crate) fn mean(y: &[f64], clusters: &Clusters) -> Result<Self> {
         Self::clustered(Design::with_constant(y.len(), &[])?, y, 0, clusters)
+    }
+
+    /// The share of `hits`, with the test of a share of 1/2. Its interval ends at 0 and 1. Where all or none are hits, there is
+    /// no standard error and no test, and the interval is Wilson's, with clusters as trials: events of one cluster may go
+    /// together entirely.
+    pub(crate) fn share(hits: &[bool], clusters: &Clusters) -> Result<Self> {
+        let values: Vec<f64> = hits.iter().map(|&hit| if hit { 0.5 } else { -0.5 }).collect();
+        let all = hits.iter().filter(|&&hit| hit).count();
+        if all != 0 && all != hits.len() {
+            return Ok(Self::mean(&values, clusters)?.plus(0.5).within(0.0, 1.0));
+        }
+        let trials = clusters.count();
+        let interval = wilson(if all == 0 { 0 } else { trials }, trials, LEVEL)?;
+        Ok(Self {
+            estimate: if all == 0 { 0.0 } else { 1.0 },
+            low: interval.low,
+            high: interval.high,
+            t: None,
+            df: trials as f64 - 1.0,
+            p: None,
+            p_adjusted: None,
+            n: hits.len(),
+        })
+    }
+
+    /// The same with an interval that is cut at the ends of what is possible.
+    pub(crate) fn within(self, least: f64, most: f64) -> Self {
+        Self { low: self.low.clamp(least, most), high: self.high.clamp(least, most), ..self }
     }
 
     /// The estimate and its interval, moved by a constant. The test stays that of the estimate before the move.

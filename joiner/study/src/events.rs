@@ -82,6 +82,8 @@ pub struct Event {
     pub is_first: bool,
     /// Log returns from the entry, of the kind that is studied.
     pub outcomes: PerHorizon,
+    /// The horizons whose outcome is across what may be an unknown split.
+    pub across_split: [bool; Horizon::COUNT],
 }
 
 /// Rows that do not count, for one reason.
@@ -270,6 +272,8 @@ fn event(row: Row, (article, company): (u64, u64), is_first: bool, outcome: Outc
         relevance: row.relevance,
         is_first,
         outcomes: if outcome == Outcome::Abnormal { row.abnormal } else { row.returns },
+        across_split: Horizon::ALL
+            .map(|horizon| row.flags.possible_split && reaches_next_session(horizon, entry_at, session)),
     }
 }
 
@@ -295,6 +299,18 @@ fn repeated(rows: &[Row], of_company: &[u64], companies: usize) -> Vec<bool> {
     repeated
 }
 
+/// Whether an outcome may be after the night that follows the entry's session. The jump may also be before the entry, or
+/// later in this night than a price; the row does not say.
+fn reaches_next_session(horizon: Horizon, entry_at: Timestamp, session: Option<&Session>) -> bool {
+    match (horizon.moment(), session) {
+        (Moment::Close, _) => false,
+        (Moment::NextOpen | Moment::NextClose, _) | (Moment::Minutes(_), None) => true,
+        (Moment::Minutes(minutes), Some(session)) => {
+            entry_at.as_microsecond() + minutes * 60_000_000 > session.close.as_microsecond()
+        }
+    }
+}
+
 /// The date of a session, as days since 1970.
 fn day(session: &Session) -> u64 {
     let days = session.date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days());
@@ -311,6 +327,21 @@ impl Sample {
             self.left_out.push(LeftOut { reason: REPEATED.0, words: REPEATED.1, rows });
             self.sort_left_out();
         }
+    }
+
+    /// Leaves out the outcomes that are across what may be an unknown split.
+    pub(crate) fn drop_possible_splits(&mut self) {
+        for event in &mut self.events {
+            for (outcome, across) in event.outcomes.iter_mut().zip(&mut event.across_split) {
+                *across = *across && outcome.take().is_some();
+            }
+        }
+    }
+
+    /// Number of events whose outcome at a horizon is, or was before it was left out, across what may be an unknown split.
+    pub(crate) fn possible_splits(&self, horizon: Horizon) -> usize {
+        let place = Horizon::ALL.iter().position(|&own| own == horizon).expect("ALL has every horizon");
+        self.events.iter().filter(|event| event.across_split[place]).count()
     }
 
     /// Scores of the events.

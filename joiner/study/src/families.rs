@@ -50,7 +50,9 @@ impl Families {
     pub fn horizons(&mut self, sample: &Sample, settings: &Settings) -> Vec<HorizonFindings> {
         let compute = |&horizon: &Horizon| {
             let mut own = Self::new();
-            (of_horizon(horizon, &sample.at(horizon), settings, &mut own), own)
+            let mut findings = of_horizon(horizon, &sample.at(horizon), settings, &mut own);
+            findings.possible_splits = sample.possible_splits(horizon);
+            (findings, own)
         };
         let computed: Vec<(HorizonFindings, Self)> = settings.horizons.par_iter().map(compute).collect();
         // Entered in the order of horizons, whichever was computed first.

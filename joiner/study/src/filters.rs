@@ -25,6 +25,17 @@ pub enum Novelty {
     All,
 }
 
+/// Whether outcomes across what may be an unknown split count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PossibleSplits {
+    /// They are left out, and counted.
+    #[default]
+    LeaveOut,
+    /// They count.
+    Keep,
+}
+
 /// What is correlated with the outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +82,8 @@ pub struct Filters {
     pub minimum_relevance: Option<f64>,
     /// Which mentions of a story count.
     pub novelty: Novelty,
+    /// Whether outcomes across what may be an unknown split count.
+    pub possible_splits: PossibleSplits,
     /// Quantiles of the scores of the events that the other filters leave.
     pub score_quantiles: Option<ScoreQuantiles>,
 }
@@ -196,6 +209,9 @@ impl Filters {
     /// Removes the events that are not studied, and transforms the scores of the others.
     pub(crate) fn apply(&self, sample: &mut Sample, score: ScoreAs) -> Vec<Removed> {
         let mut all = Vec::new();
+        if self.possible_splits == PossibleSplits::LeaveOut {
+            sample.drop_possible_splits();
+        }
         match self.novelty {
             Novelty::First => sample.drop_repeated(),
             Novelty::All => all.push(Removed {
@@ -217,7 +233,8 @@ impl Filters {
             let mut quantile = quantile.into_iter();
             sample.events.retain(|_| quantile.next().is_some_and(|own| wanted.kept.contains(&(own + 1))));
             let left = sample.events.len();
-            all.push(Removed { filter: wanted.words(), removed: before - left, left });
+            let filter = if left == 0 { wanted.words() + &wanted.why_empty(&scores) } else { wanted.words() };
+            all.push(Removed { filter, removed: before - left, left });
         }
         all.extend(score.apply(sample));
         all
@@ -225,6 +242,25 @@ impl Filters {
 }
 
 impl ScoreQuantiles {
+    /// Why the quantiles have none of the scores, to be read after their words.
+    fn why_empty(&self, scores: &[f64]) -> String {
+        if scores.len() < self.of {
+            return format!(" (there are fewer scores, {}, than quantiles)", scores.len());
+        }
+        let mut sorted = scores.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let most = sorted.chunk_by(|one, next| one == next).max_by_key(|equal| equal.len());
+        most.map_or_else(String::new, |equal| {
+            format!(
+                " (empty, because {} of {} scores are equal to {}, and equal scores are in one quantile; use --label, or \
+                 another quantile)",
+                equal.len(),
+                scores.len(),
+                equal[0]
+            )
+        })
+    }
+
     /// The quantiles in words.
     pub fn words(&self) -> String {
         let kept: Vec<String> = self.kept.iter().map(usize::to_string).collect();

@@ -3,7 +3,8 @@
 use crate::clusters::Clusters;
 use crate::daily::{DailyReturns, DaysFindings};
 use crate::estimate::{Estimate, ValueOrReason};
-use crate::events::{LeftOut, Outcome, Sample, Used, sample_with_repeated};
+use crate::events::{LeftOut, Outcome, Used, sample_with_repeated};
+use crate::examples::{Example, examples};
 use crate::families::Families;
 use crate::filters::{Filters, Novelty, Removed, ScoreAs, SplitBy};
 use crate::intervals::{self, Band};
@@ -29,9 +30,6 @@ pub const QUANTILES: usize = 5;
 
 /// A group of events, such as those with positive news, has no statistic if it has fewer events than this.
 pub const MINIMUM_GROUP: usize = 10;
-
-/// How many events the findings quote.
-const EXAMPLES: usize = 10;
 
 /// What to study, and how much data a statistic needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -131,6 +129,9 @@ pub struct HorizonFindings {
     pub symbols: usize,
     /// Number of events without an outcome at this horizon.
     pub without_outcome: usize,
+    /// Number of events whose outcome is across what may be a split of 3:2, 4:3 or 5:4, or of the benchmark: left out, and
+    /// also counted in `without_outcome`, unless [`Filters::possible_splits`] keeps them.
+    pub possible_splits: usize,
     /// Number of events that overlap an earlier one of the same company.
     pub overlapping: usize,
     /// Spearman's rank correlation of scores and outcomes.
@@ -153,21 +154,6 @@ pub struct HorizonFindings {
     pub spread: ValueOrReason<Estimate>,
     /// Each fifth of the scores, the lowest first.
     pub quantiles: ValueOrReason<Vec<QuantileMean>>,
-}
-
-/// An event that is quoted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Example {
-    /// The company.
-    pub symbol: String,
-    /// When the news was available (UTC).
-    pub available_at: Timestamp,
-    /// Headline.
-    pub headline: String,
-    /// Score.
-    pub score: f64,
-    /// Outcome.
-    pub outcome: f64,
 }
 
 /// All that a study found.
@@ -204,6 +190,9 @@ pub struct Findings {
     pub split: Option<Split>,
     /// Days after the entry, if they were studied.
     pub days: Option<DaysFindings>,
+    /// The horizons at which an event that is left has an outcome, whether or not they are studied.
+    #[serde(skip)]
+    pub reached: Vec<&'static str>,
     /// Number of tests that p-values are adjusted for, counted by the program.
     pub tests: usize,
     /// The horizon with the most events.
@@ -240,13 +229,15 @@ where
         filters.novelty = Novelty::All;
     }
     let removed = filters.apply(&mut sample, settings.score);
+    let has = |place: usize| sample.events.iter().any(|event| event.outcomes[place].is_some());
+    let reached = (0..Horizon::COUNT).filter(|&place| has(place)).map(|place| Horizon::ALL[place].name()).collect();
     let mut families = Families::new();
     let mut horizons = families.horizons(&sample, settings);
     let mut split = settings.split_by.map(|by| Split::of(by, &sample, settings, &mut families));
     let mut days = daily.map(|daily| DaysFindings::of(&sample, daily, settings, &mut families));
     families.adjust(&mut horizons, split.as_mut(), days.as_mut());
-    let reached = settings.horizons.iter().zip(&horizons).filter(|(_, horizon)| horizon.n > 0);
-    let main_horizon = reached.max_by_key(|(_, horizon)| horizon.n).map(|(&horizon, _)| horizon);
+    let studied = settings.horizons.iter().zip(&horizons).filter(|(_, horizon)| horizon.n > 0);
+    let main_horizon = studied.max_by_key(|(_, horizon)| horizon.n).map(|(&horizon, _)| horizon);
     let symbols: HashSet<_> = sample.events.iter().map(|event| &event.symbol).collect();
     let tests = families.tests();
     let (verdict, sentence) = sentence::verdict(sentence::Studied {
@@ -277,6 +268,7 @@ where
         horizons,
         split,
         days,
+        reached,
         tests,
         panels,
         methods: String::new(),
@@ -295,7 +287,7 @@ pub(crate) fn of_horizon(
     let enough = used.require_minimum(settings);
     let mut tested = |what: &str, compute: &dyn Fn() -> Result<Estimate>| -> ValueOrReason<Estimate> {
         let estimate = enough.clone().and_then(|()| compute());
-        families.add(format!("{what} {}", horizon.name()), estimate.clone().map(|estimate| estimate.test()));
+        families.add(format!("{what} {}", horizon.name()), estimate.clone().and_then(|estimate| estimate.test()));
         estimate.into()
     };
     let rank_ic = tested(RANK_IC, &|| rank_ic(used));
@@ -304,7 +296,8 @@ pub(crate) fn of_horizon(
     let negative = tested(NEGATIVE, &mean_of("negative"));
     let hit_rate = tested(HIT_RATE, &|| hit_rate(used));
     let spread = tested(SPREAD, &|| spread(used));
-    let permuted = enough.clone().and_then(|()| permutation(used, settings));
+    // Without a rank correlation there is nothing that shuffles could do as well as.
+    let permuted = enough.clone().and_then(|()| standardized_ranks(used)).and_then(|_| permutation(used, settings));
     let permuted = families.permutation(horizon.name(), permuted);
     // A return to the next session reaches into one further day.
     let overlap = usize::from(matches!(horizon.moment(), Moment::NextOpen | Moment::NextClose));
@@ -318,6 +311,7 @@ pub(crate) fn of_horizon(
         clusters: used.clusters().count(),
         symbols: used.count_symbols(),
         without_outcome: used.without_outcome,
+        possible_splits: 0,
         overlapping: used.overlapping,
         rank_ic,
         rank_ic_newey_west: ranked().and_then(|[x, y]| intervals::newey_west(x, y, used, overlap)).into(),
@@ -387,8 +381,21 @@ pub(crate) fn require_minimum(events: usize, days: usize, settings: &Settings) -
 /// The rank correlation of scores and outcomes: the slope of a regression of standardized ranks on standardized ranks.
 pub(crate) fn rank_ic(used: &Used<'_>) -> Result<Estimate> {
     let [x, y] = standardized_ranks(used)?;
-    Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters())
+    let found = Estimate::clustered(Design::with_constant(x.len(), &[&x])?, &y, 1, used.clusters());
+    let is_same = |sign: f64| x.iter().zip(&y).all(|(x, y)| (x - sign * y).abs() < 1e-9);
+    match found {
+        Err(Error::Constant { .. }) if is_same(1.0) => Err(Error::Undefined { why: SAME_ORDER }),
+        Err(Error::Constant { .. }) if is_same(-1.0) => Err(Error::Undefined { why: REVERSE_ORDER }),
+        found => Ok(found?.within(-1.0, 1.0)),
+    }
 }
+
+/// Why a rank correlation of 1 has no test.
+const SAME_ORDER: &str = "the rank IC is exactly +1: outcomes have the order of the scores without an exception, so its \
+    standard error, interval and test are undefined";
+/// Why a rank correlation of -1 has no test.
+const REVERSE_ORDER: &str = "the rank IC is exactly -1: outcomes have the reverse order of the scores without an \
+    exception, so its standard error, interval and test are undefined";
 
 pub(crate) fn standardized_ranks(used: &Used<'_>) -> Result<[Vec<f64>; 2]> {
     let (scores, outcomes) = (used.score_ranks(), used.outcome_ranks());
@@ -414,18 +421,23 @@ fn group(used: &Used<'_>, keep: impl Fn(usize) -> bool, what: &'static str) -> R
 }
 
 fn class_mean(used: &Used<'_>, label: &str) -> Result<Estimate> {
+    if used.events.iter().all(|event| event.label.is_none()) {
+        return Err(Error::Undefined { why: NO_LABEL });
+    }
     let (outcomes, clusters) = group(used, |event| used.events[event].label == Some(label), "events of this class")?;
     Estimate::mean(&outcomes, &clusters)
 }
+
+/// Why there is no mean of a class where rows have no classes.
+pub(crate) const NO_LABEL: &str = "no label: no event has a class";
 
 fn hit_rate(used: &Used<'_>) -> Result<Estimate> {
     let score = |event: usize| used.events[event].score;
     let counts = |event: usize| score(event) != 0.0 && used.outcomes[event] != 0.0;
     let (_, clusters) = group(used, counts, "events with a score and an outcome other than 0")?;
     let hits = (0..used.events.len()).filter(|&event| counts(event));
-    let hits: Vec<f64> =
-        hits.map(|event| if (score(event) > 0.0) == (used.outcomes[event] > 0.0) { 0.5 } else { -0.5 }).collect();
-    Ok(Estimate::mean(&hits, &clusters)?.plus(0.5))
+    let hits: Vec<bool> = hits.map(|event| (score(event) > 0.0) == (used.outcomes[event] > 0.0)).collect();
+    Estimate::share(&hits, &clusters)
 }
 
 pub(crate) fn spread(used: &Used<'_>) -> Result<Estimate> {
@@ -472,18 +484,4 @@ fn permutation(used: &Used<'_>, settings: &Settings) -> Result<(Test, f64)> {
     // Where there are few different shuffles, those that were drawn may by chance be as extreme too seldom.
     let test = Test { p: test.p.max(smallest), ..test };
     Ok((test, smallest.max(1.0 / (1.0 + settings.permutations as f64))))
-}
-
-fn examples(sample: &Sample, horizon: Horizon) -> Vec<Example> {
-    let used = sample.at(horizon);
-    let mut events: Vec<_> = used.events.iter().zip(&used.outcomes).collect();
-    events.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let example = |(event, outcome): (&&crate::events::Event, &f64)| Example {
-        symbol: event.symbol.to_string(),
-        available_at: event.available_at,
-        headline: event.headline.clone(),
-        score: event.score,
-        outcome: *outcome,
-    };
-    events.into_iter().take(EXAMPLES).map(example).collect()
 }

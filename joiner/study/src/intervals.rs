@@ -39,7 +39,9 @@ pub(crate) fn newey_west(x: &[f64], y: &[f64], used: &Used<'_>, overlap: usize) 
     let table = Ols::fit(Design::with_constant(x.len(), &[x])?, y)?.table(&errors)?;
     let slope = table.coefficients[1];
     let interval = slope.interval(LEVEL)?;
-    Ok(Band { low: interval.low, high: interval.high, standard_error: slope.standard_error, days, span: lags })
+    // A correlation is from -1 to 1.
+    let (low, high) = (interval.low.clamp(-1.0, 1.0), interval.high.clamp(-1.0, 1.0));
+    Ok(Band { low, high, standard_error: slope.standard_error, days, span: lags })
 }
 
 /// The percentile interval of the rank IC by a circular bootstrap: blocks of neighbouring days with events are drawn,

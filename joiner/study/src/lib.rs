@@ -7,6 +7,7 @@ pub mod clusters;
 pub mod daily;
 mod estimate;
 pub mod events;
+pub mod examples;
 mod families;
 pub mod filters;
 pub mod findings;

@@ -44,6 +44,19 @@ pub struct Row {
     pub returns: PerHorizon,
     /// Abnormal log returns, finite.
     pub abnormal: PerHorizon,
+    /// What the join says of the prices.
+    pub flags: Flags,
+}
+
+/// What the join says of a row's prices. Where nothing is known, as without these columns, no flag is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// A price jumped overnight as if by an unknown split (`flag_possible_split`).
+    pub possible_split: bool,
+    /// A price was older than the join accepts (`flag_stale`); the horizon has no outcome then.
+    pub stale: bool,
+    /// A missing bar moved a price, or too many bars are missing (`flag_gap`).
+    pub gap: bool,
 }
 
 /// The moment without the part of it that is finer than a microsecond, as tables have it.
@@ -75,6 +88,7 @@ impl From<&Impact> for Row {
             reason: row.status.reason().map(|reason| reason.as_str()).or(unscored),
             returns: row.returns,
             abnormal: row.abnormal,
+            flags: Flags { possible_split: row.quality.possible_split, stale: row.quality.stale, gap: row.quality.gap },
         }
     }
 }

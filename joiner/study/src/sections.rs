@@ -8,13 +8,14 @@ use crate::estimate::ValueOrReason;
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
 use crate::intervals::Band;
-use crate::text::{basis_points, p_value, row, star_of, table_head};
+use crate::text::{basis_points, counted, p_value, possible_splits, row, star_of, table_head};
 use std::fmt::Write as _;
 
 /// The filters, a line each.
 pub(crate) fn filters(findings: &Findings) -> Vec<String> {
     let line = |removed: &crate::filters::Removed| {
-        format!("filter {}: {} events removed, {} left", removed.filter, removed.removed, removed.left)
+        let count = counted(removed.removed, "event", "events");
+        format!("filter {}: {count} removed, {} left", removed.filter, removed.left)
     };
     findings.filters.iter().map(line).collect()
 }
@@ -40,7 +41,8 @@ pub(crate) fn text(findings: &Findings) -> String {
         let (with, without): (Vec<_>, Vec<_>) = split.parts.iter().partition(|part| part.has_statistics());
         for part in with {
             let (name, by) = (&part.name, split.by.name());
-            let _ = writeln!(text, "\n{by} {name}: {} events of {} companies", part.events, part.symbols);
+            let (events, of) = (counted(part.events, "event", "events"), counted(part.symbols, "company", "companies"));
+            let _ = writeln!(text, "\n{by} {name}: {events} of {of}");
             let _ = writeln!(text, "{}", table_head());
             for horizon in &part.horizons {
                 let _ = writeln!(text, "{}", row(horizon, findings.settings.level).trim_end());
@@ -102,7 +104,7 @@ fn days_text(days: &DaysFindings, level: f64) -> String {
                 found.estimate,
                 found.low,
                 found.high,
-                found.t,
+                found.t.unwrap_or_default(),
                 found.p_adjusted.map_or_else(String::new, p_value)
             ),
             ValueOrReason::NotKnown(reason) => reason.clone(),
@@ -179,10 +181,19 @@ fn days_words(days: &DaysFindings) -> String {
              never moves)"
         ),
     };
+    let splits = match days.possible_splits {
+        0 => String::new(),
+        nights => format!(
+            "; {} that may be an unknown split of 3:2, 4:3 or 5:4 {} no return (--possible-splits keep counts {})",
+            counted(nights, "day across a night", "days across nights"),
+            if nights == 1 { "has" } else { "have" },
+            if nights == 1 { "it" } else { "them" }
+        ),
+    };
     format!(
         "returns of days 1 to {} after the session of the entry, from close to close, minus {}, estimated from \
          {ESTIMATION_DAYS} earlier sessions: {} events on {} days; left out: {} that overlap an earlier event of their company, \
-         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1{without_model}",
+         {} without {MINIMUM_ESTIMATION} usable earlier returns, {} without a return on day 1{without_model}{splits}",
         days.days,
         expected_words(days.expected),
         days.n,
@@ -215,10 +226,10 @@ pub(crate) fn html(findings: &Findings) -> String {
         for part in &split.parts {
             let _ = writeln!(
                 page,
-                "<h3>{}</h3>\n<p>{} events of {} companies</p>",
+                "<h3>{}</h3>\n<p>{} of {}</p>",
                 escaped(&part.name),
-                part.events,
-                part.symbols
+                counted(part.events, "event", "events"),
+                counted(part.symbols, "company", "companies")
             );
             if part.has_statistics() {
                 page.push_str(&crate::html::horizons(&part.horizons, findings.settings.level));
@@ -271,7 +282,7 @@ fn days_html(days: &DaysFindings) -> String {
                 found.estimate,
                 found.low,
                 found.high,
-                found.t,
+                found.t.unwrap_or_default(),
                 found.p_adjusted.map_or_else(String::new, p_value)
             ),
             ValueOrReason::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
@@ -340,9 +351,17 @@ pub(crate) fn methods(findings: &Findings) -> Vec<String> {
     said.push(format!(
         "Intervals. Beside the jackknife, the rank IC has an interval by Newey and West's standard error of what each day \
          contributes (Driscoll and Kraay), and a percentile interval by a circular bootstrap of blocks of days, {} times. \
-         These intervals are not tests.",
+         These intervals are not tests. Intervals of correlations end at -1 and 1, those of shares at 0 and 1, where they would \
+         reach beyond; a share of exactly 0 or 1 has Wilson's interval, with clusters as trials, and no test.",
         findings.settings.bootstraps
     ));
+    let splits = possible_splits(findings);
+    if !splits.is_empty() {
+        said.push(format!(
+            "Possible splits. The join flags rows whose price jumped overnight as if by an unknown split; {}.",
+            splits.join("; ")
+        ));
+    }
     if let Some(days) = &findings.days {
         let model = expected_words(days.expected);
         said.push(format!(

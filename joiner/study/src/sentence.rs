@@ -161,7 +161,9 @@ fn sentence_not_found(known: &[&HorizonFindings], all: usize, tests: usize) -> S
         some if some < all => format!("none of the rank correlations of the {some} horizons with enough data is"),
         all => format!("none of the {all} horizons' rank correlations is"),
     };
-    let rank = |horizon: &&&HorizonFindings| horizon.rank_ic.value().map(|ic| (ic.p_adjusted.unwrap_or(1.0), ic.p));
+    let rank = |horizon: &&&HorizonFindings| {
+        horizon.rank_ic.value().map(|ic| (ic.p_adjusted.unwrap_or(1.0), ic.p.unwrap_or(1.0)))
+    };
     let smallest = known.iter().min_by(|a, b| {
         let (a, b) = (rank(a).unwrap_or((1.0, 1.0)), rank(b).unwrap_or((1.0, 1.0)));
         a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))

@@ -49,7 +49,7 @@ fn at_next_close(seed: u64, days: usize) -> Vec<Row> {
 /// Whether the rank IC and the mean after positive news have a p-value below 5 %.
 fn rejects(findings: &Findings) -> [u32; 2] {
     let of = &findings.horizons[0];
-    [of.rank_ic.value().unwrap().p, of.positive.value().unwrap().p].map(|p| u32::from(p < 0.05))
+    [of.rank_ic.value().unwrap().p, of.positive.value().unwrap().p].map(|p| u32::from(p.is_some_and(|p| p < 0.05)))
 }
 
 #[test]

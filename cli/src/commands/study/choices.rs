@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use tapewire_core::impact::Phase;
 use tapewire_core::{Horizon, Symbol};
 use tapewire_ingest::replay::values::ticker::ticker;
-use tapewire_study::filters::{ScoreQuantiles, SplitBy};
+use tapewire_study::filters::{PossibleSplits, ScoreQuantiles, SplitBy};
 use tapewire_study::row::LABELS;
 use tapewire_study::{Filters, Novelty, ScoreAs, Settings};
 
@@ -35,6 +35,9 @@ pub struct Choices {
     /// Which of the mentions that tell one story are events [default: first]
     #[arg(long, value_name = "WHICH")]
     novelty: Option<Stories>,
+    /// Outcomes across what may be an unknown split (flag_possible_split), and with --days such days [default: leave-out]
+    #[arg(long, value_name = "WHAT")]
+    possible_splits: Option<Splits>,
     /// Providers
     #[arg(long, value_name = "PROVIDER,...", value_delimiter = ',')]
     source: Vec<String>,
@@ -65,6 +68,14 @@ enum Stories {
     First,
     /// All
     All,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Splits {
+    /// They do not count; the study says how many there are
+    LeaveOut,
+    /// They count
+    Keep,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -103,6 +114,14 @@ impl Choices {
         self.days.map_or(0, usize::from)
     }
 
+    /// Whether outcomes across what may be an unknown split count.
+    fn possible_splits(&self) -> PossibleSplits {
+        match self.possible_splits {
+            Some(Splits::Keep) => PossibleSplits::Keep,
+            Some(Splits::LeaveOut) | None => PossibleSplits::LeaveOut,
+        }
+    }
+
     /// The settings with these choices.
     ///
     /// # Errors
@@ -139,6 +158,7 @@ impl Choices {
                 Some(Stories::All) => Novelty::All,
                 Some(Stories::First) | None => Novelty::First,
             },
+            possible_splits: self.possible_splits(),
             score_quantiles: self.score_quantile.clone(),
         };
         let score = match self.score {

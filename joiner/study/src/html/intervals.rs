@@ -127,7 +127,7 @@ impl Intervals<'_> {
                         );
                         row.push(estimate.n.to_string());
                         if self.with_p {
-                            row.push(p_value(estimate.p));
+                            row.push(estimate.p.map_or_else(String::new, p_value));
                             row.push(estimate.p_adjusted.map_or_else(String::new, p_value));
                         }
                     }

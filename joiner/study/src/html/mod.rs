@@ -19,6 +19,7 @@ pub(crate) use table::horizons;
 use crate::findings::Findings;
 use crate::sections;
 use crate::sentence::Verdict;
+use crate::text::{counted, possible_splits};
 use std::fmt::Write as _;
 
 /// What a page says beside the findings.
@@ -69,7 +70,10 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     };
     let _ = writeln!(
         page,
-        "<p>{rows} mentions in {articles} articles; {events} of them are events, of {symbols} companies{period}.</p>"
+        "<p>{} in {}; {events} of them are events, of {}{period}.</p>",
+        counted(*rows, "mention", "mentions"),
+        counted(*articles, "article", "articles"),
+        counted(*symbols, "company", "companies")
     );
     page.push_str("<h2>Did prices move after the news?</h2>\n");
     page.push_str(&caar::html(findings));
@@ -77,6 +81,9 @@ pub fn page(findings: &Findings, source: &Source) -> String {
     page.push_str(&quantiles::html(findings));
     page.push_str("<h2>By horizon</h2>\n");
     page.push_str(&horizons(&findings.horizons, findings.settings.level));
+    for split in possible_splits(findings) {
+        let _ = writeln!(page, "<p>{}.</p>", escaped(&split));
+    }
     page.push_str(&sections::html(findings));
     page.push_str("<h2>Score and outcome</h2>\n");
     page.push_str(&scatter::html(findings));

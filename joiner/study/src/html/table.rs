@@ -28,7 +28,7 @@ pub(crate) fn horizons(horizons: &[HorizonFindings], level: f64) -> String {
         });
         let cells = [
             ic.map(|ic| format!("{:+.3}<br>({:+.3}<br>to {:+.3})", ic.estimate, ic.low, ic.high)),
-            ic.map(|ic| format!("{:+.2}", ic.t)),
+            ic.and_then(|ic| ic.t).map(|t| format!("{t:+.2}")),
             ic.and_then(|ic| ic.p_adjusted).map(p_value),
             permutation,
             mean(&horizon.positive),
@@ -37,8 +37,20 @@ pub(crate) fn horizons(horizons: &[HorizonFindings], level: f64) -> String {
             horizon.hit_rate.value().map(|rate| with_p(format!("{:.1} %", rate.estimate * 100.0), rate)),
             mean(&horizon.spread),
         ];
-        for cell in cells {
-            let cell = cell.unwrap_or_else(|| "<span class=\"few\">not enough data</span>".to_owned());
+        let reasons = [
+            None,
+            None,
+            None,
+            horizon.permutation.reason(),
+            horizon.positive.reason(),
+            horizon.neutral.reason(),
+            horizon.negative.reason(),
+            horizon.hit_rate.reason(),
+            horizon.spread.reason(),
+        ];
+        for (cell, reason) in cells.into_iter().zip(reasons) {
+            let reason = reason.filter(|reason| !reason.starts_with("not enough data")).unwrap_or("not enough data");
+            let cell = cell.unwrap_or_else(|| format!("<span class=\"few\">{}</span>", escaped(reason)));
             let _ = write!(table, "<td>{cell}</td>");
         }
         table.push_str("</tr>\n");
@@ -53,5 +65,6 @@ fn mean(mean: &ValueOrReason<Estimate>) -> Option<String> {
 
 fn with_p(value: String, estimate: &Estimate) -> String {
     let p = estimate.p_adjusted.map_or_else(String::new, |p| format!("<br>adjusted p {}", p_value(p)));
-    format!("{value}<br>t {:+.2}<br>n = {}{p}", estimate.t, estimate.n)
+    let t = estimate.t.map_or_else(String::new, |t| format!("<br>t {t:+.2}"));
+    format!("{value}{t}<br>n = {}{p}", estimate.n)
 }

@@ -36,7 +36,20 @@ pub struct CalibrationBin {
     /// Mean of (1 + score) / 2: p(positive) + p(neutral) / 2.
     pub implied: f64,
     /// Share of outcomes above 0.
-    pub share: ValueOrReason<Estimate>,
+    pub share: ValueOrReason<Share>,
+    /// Number of events.
+    pub n: usize,
+}
+
+/// A share of events. It is not tested: a share of 0 is no hypothesis.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Share {
+    /// The share.
+    pub estimate: f64,
+    /// Lower end of its 95 % interval, at least 0: by the jackknife over clusters, or by Wilson where the share is 0 or 1.
+    pub low: f64,
+    /// Upper end, at most 1.
+    pub high: f64,
     /// Number of events.
     pub n: usize,
 }
@@ -63,12 +76,17 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
     let clusters = used.clusters();
     let bin = |wanted: usize| {
         let own: Vec<usize> = (0..n).filter(|&place| bin_of[place] == wanted).collect();
-        let rises: Vec<f64> = own.iter().map(|&place| f64::from(u8::from(rose[place]))).collect();
+        let rises: Vec<bool> = own.iter().map(|&place| rose[place]).collect();
         let events: Vec<usize> = own.iter().map(|&place| counted[place]).collect();
         let share = if own.len() < MINIMUM_GROUP {
             Err(Error::TooFew { what: "events in this bin", found: own.len(), needed: MINIMUM_GROUP })
         } else {
-            Estimate::mean(&rises, &clusters.of(&events))
+            Estimate::share(&rises, &clusters.of(&events)).map(|Estimate { estimate, low, high, n, .. }| Share {
+                estimate,
+                low,
+                high,
+                n,
+            })
         };
         let implied = own.iter().map(|&place| implied[place]).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| CalibrationBin { implied, share: share.into(), n: own.len() })

@@ -7,7 +7,7 @@ mod lead_lag;
 mod scatter;
 mod shift;
 
-pub use calibration::{CalibrationBin, ScoreCalibration};
+pub use calibration::{CalibrationBin, ScoreCalibration, Share};
 pub use contributions::{Contribution, Contributions};
 pub use delay::{Delay, DelayedHorizon};
 pub use lead_lag::{Lag, LeadLag};

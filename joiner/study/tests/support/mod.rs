@@ -42,6 +42,7 @@ pub fn row(ticker: &str, id: &str, day: usize, minutes: i64, score: f64, outcome
         reason: None,
         returns,
         abnormal: returns,
+        flags: tapewire_study::row::Flags::default(),
     }
 }
 
