@@ -58,7 +58,6 @@ fn row(number: u64, rows: u64) -> Impact {
         close_is_official: None,
         next_close_is_official: None,
         abnormal: returns,
-        flags: tapewire_study::row::Flags::default(),
         alpha: None,
         beta: None,
         volume_ratio: None,

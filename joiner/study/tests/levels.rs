@@ -155,7 +155,7 @@ fn adjusted(tests: &DayTests) -> [bool; 6] {
 fn events_of_one_session_count_only_in_the_test_that_allows_for_them() {
     let (mut rejected, mut by_others, mut known) = (0, 0, 0);
     for seed in 1..=SEEDS / 2 {
-        let rows: Vec<Row> = planted(seed, 300, 0.0).into_iter().filter(|row| day_of(row) % 5 == 0).collect();
+        let rows: Vec<Row> = planted(seed, 300, 0.0).into_iter().filter(|row| day_of(row).is_multiple_of(5)).collect();
         let asked = Settings { days: 1, ..quick(Horizon::Minutes5) };
         let findings = study_with(&rows, &asked, Some(&without_benchmark(seed)), Joined::default());
         let days = findings.days.as_ref().unwrap();
@@ -175,7 +175,7 @@ fn events_of_one_session_count_only_in_the_test_that_allows_for_them() {
     }
     println!("Kolari-Pynnonen {rejected}, BMP {by_others} of {known}");
     assert!(known == SEEDS && rejected <= MOST && by_others > rejected, "{rejected} and {by_others} of {known}");
-    let rows: Vec<Row> = planted(1, 300, 0.0).into_iter().filter(|row| day_of(row) % 5 == 0).collect();
+    let rows: Vec<Row> = planted(1, 300, 0.0).into_iter().filter(|row| day_of(row).is_multiple_of(5)).collect();
     let of = |rows: &[Row]| {
         study_with(rows, &Settings { days: 1, ..settings() }, Some(&without_benchmark(1)), Joined::default())
     };
@@ -196,7 +196,7 @@ fn events_of_one_session_count_only_in_the_test_that_allows_for_them() {
 /// Windows with fewer returns have fewer ranks. Corrado's test of 1989 weighs them less, and is not the one that is told.
 #[test]
 fn the_rank_test_is_that_for_windows_of_unequal_length() {
-    let rows: Vec<Row> = planted(2, 300, 0.0).into_iter().filter(|row| day_of(row) % 25 == 0).collect();
+    let rows: Vec<Row> = planted(2, 300, 0.0).into_iter().filter(|row| day_of(row).is_multiple_of(25)).collect();
     let mut returns = without_benchmark(2);
     let events: Vec<u64> = rows.iter().map(session_of).collect();
     for (ticker, every) in [("AAPL", 3), ("MSFT", 4)] {

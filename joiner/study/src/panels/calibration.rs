@@ -54,6 +54,12 @@ pub struct Share {
     pub n: usize,
 }
 
+impl From<Estimate> for Share {
+    fn from(Estimate { estimate, low, high, n, .. }: Estimate) -> Self {
+        Self { estimate, low, high, n }
+    }
+}
+
 pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
     let counted: Vec<usize> = (0..used.events.len()).filter(|&event| used.outcomes[event] != 0.0).collect();
     let n = counted.len();
@@ -81,12 +87,7 @@ pub(super) fn of(used: &Used<'_>) -> Result<ScoreCalibration> {
         let share = if own.len() < MINIMUM_GROUP {
             Err(Error::TooFew { what: "events in this bin", found: own.len(), needed: MINIMUM_GROUP })
         } else {
-            Estimate::share(&rises, &clusters.of(&events)).map(|Estimate { estimate, low, high, n, .. }| Share {
-                estimate,
-                low,
-                high,
-                n,
-            })
+            Estimate::share(&rises, &clusters.of(&events)).map(Share::from)
         };
         let implied = own.iter().map(|&place| implied[place]).sum::<f64>() / own.len() as f64;
         (!own.is_empty()).then(|| CalibrationBin { implied, share: share.into(), n: own.len() })
