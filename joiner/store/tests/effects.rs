@@ -138,7 +138,7 @@ async fn filtered(client: &clickhouse::Client, arguments: &str) -> [BTreeMap<Str
 }
 
 fn assert_near(found: &[Option<f64>], estimate: &Estimate, of: &str) {
-    for (found, expected) in found.iter().zip([estimate.estimate, estimate.low, estimate.high, estimate.p]) {
+    for (found, expected) in found.iter().zip([estimate.estimate, estimate.low, estimate.high, estimate.p.unwrap()]) {
         let found = found.unwrap_or_else(|| panic!("{of} has no value"));
         assert!((found - expected).abs() < 1e-9, "{of}: {found}, {expected}");
     }
