@@ -87,22 +87,7 @@ pub fn table(findings: &Findings) -> String {
         line(format!("  {note}"));
     }
     line(String::new());
-    line(format!(
-        "positive, negative: mean {} after news of the class; spread: highest less lowest fifth of scores, in basis points;",
-        settings.outcome.words()
-    ));
-    line(format!(
-        "t by the jackknife over days and articles; adj. p: Holm over all {} tests; perm. p: articles shuffled within days, Holm",
-        findings.tests
-    ));
-    line(format!(
-        "*: adjusted p at most {}; few: not enough data ({} events on {} days, {MINIMUM_GROUP} in a group, and scores that differ)",
-        settings.level, settings.minimum_events, settings.minimum_days
-    ));
-    line(
-        "undef: undefined for another reason, which --json and the page give; no label: no event has a class"
-            .to_owned(),
-    );
+    line(legend(findings));
     if let Some(limits) = permutation_limits(findings) {
         line(limits);
     }
@@ -113,6 +98,19 @@ pub fn table(findings: &Findings) -> String {
     line(String::new());
     line(findings.sentence.clone());
     text
+}
+
+/// What the columns and the words of the table mean.
+fn legend(findings: &Findings) -> String {
+    let Findings { settings, tests, .. } = findings;
+    let (outcome, level) = (settings.outcome.words(), settings.level);
+    let (events, days) = (settings.minimum_events, settings.minimum_days);
+    format!(
+        "positive, negative: mean {outcome} after news of the class; spread: highest less lowest fifth of scores, in basis points;\n\
+         t by the jackknife over days and articles; adj. p: Holm over all {tests} tests; perm. p: articles shuffled within days, Holm\n\
+         *: adjusted p at most {level}; few: not enough data ({events} events on {days} days, {MINIMUM_GROUP} in a group, and scores that differ)\n\
+         undef: undefined for another reason, which --json and the page give; no label: no event has a class"
+    )
 }
 
 /// What is left out, or kept, because a price jumped as if by an unknown split: a line for each number of events.
