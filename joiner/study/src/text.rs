@@ -106,9 +106,12 @@ fn legend(findings: &Findings) -> String {
     let (outcome, level) = (settings.outcome.words(), settings.level);
     let (events, days) = (settings.minimum_events, settings.minimum_days);
     format!(
-        "positive, negative: mean {outcome} after news of the class; spread: highest less lowest fifth of scores, in basis points;\n\
-         t by the jackknife over days and articles; adj. p: Holm over all {tests} tests; perm. p: articles shuffled within days, Holm\n\
-         *: adjusted p at most {level}; few: not enough data ({events} events on {days} days, {MINIMUM_GROUP} in a group, and scores that differ)\n\
+        "positive, negative: mean {outcome} after news of the class; spread: highest less lowest fifth of scores, in basis \
+         points;\n\
+         t by the jackknife over days and articles; adj. p: Holm over all {tests} tests; perm. p: articles shuffled within \
+         days, Holm\n\
+         *: adjusted p at most {level}; few: not enough data ({events} events on {days} days, {MINIMUM_GROUP} in a group, \
+         and scores that differ)\n\
          undef: undefined for another reason, which --json and the page give; no label: no event has a class"
     )
 }
