@@ -62,7 +62,7 @@ pub struct Estimate {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Estimate over standard error; of a hit rate, its distance from 1/2. Of a share of 0 or 1 there is none.
+    /// Estimate over standard error; of a hit rate, its distance from 1/2. A share of 0 or 1 has none.
     pub t: Option<f64>,
     /// Degrees of freedom: number of clusters less one; of clusters of two kinds, the smaller number.
     pub df: f64,
