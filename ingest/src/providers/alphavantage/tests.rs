@@ -135,7 +135,7 @@ fn what_is_not_a_ticker_or_a_topic_costs_itself_and_not_the_article() {
         .replace("{\"ticker\":\"BRK-B\"}", "[\"MKR\"],7,{\"ticker\":null},{\"ticker\":\"BRK-B\"}")
         .replace("\"topics\":[", "\"topics\":[null,");
     let (article, flaw) = article("alphavantage", &raw, at("2025-11-28T14:00:00Z")).unwrap();
-    assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["RCL", "BRK.B"]);
+    assert_eq!(article.symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["RCL", "BRK.B", "X:BTCUSD"]);
     assert_eq!((article.keywords.as_slice(), flaw), (&["Earnings".to_owned()][..], None));
 }
 

@@ -46,7 +46,7 @@ fn news_of_other_providers_keep_their_headline_and_companies() {
     // Without an id the URL is the id.
     let vantage = read.article("https://news.example/a?id=1");
     assert_eq!((vantage.author.as_str(), &vantage.keywords[..]), ("C. J.", &["Earnings".to_owned()][..]));
-    assert_eq!(read.symbols("https://news.example/a?id=1"), ["RCL"]);
+    assert_eq!(read.symbols("https://news.example/a?id=1"), ["RCL", "FOREX:USD"]);
     assert_eq!(
         (read.symbols("62518354"), read.article("62518354").keywords.len()),
         (vec!["BEN".into(), "MSFT".into()], 2)
