@@ -102,7 +102,9 @@ fn with_two_markets(seed: u64, days: usize) -> Vec<Row> {
         let (score, shock) = (dice.normal(), dice.normal());
         for (ticker, day_of_entry, minutes) in [("X:BTCUSD", day, 420), ("COIN", day + 1, 0)] {
             let outcome = 0.002 * (0.7 * common[day_of_entry] + 0.7 * shock + 0.7 * dice.normal());
-            rows.push(row(ticker, &format!("both{day}"), day_of_entry, minutes, score, outcome));
+            // Two words of each article's own, so that no two tell one story.
+            let id = format!("{day}-{}", 7919 * (day + 1));
+            rows.push(row(ticker, &id, day_of_entry, minutes, score, outcome));
         }
     }
     rows
