@@ -212,9 +212,6 @@ impl Consumer {
             // Limits what is fetched ahead, so that it can't fill the memory while the sink is slow.
             .set("queued.max.messages.kbytes", "32768")
             .set("fetch.wait.max.ms", "50")
-            // With so much fetched ahead, no more is fetched from a partition for this long. The default of 1 s is longer than
-            // it takes to read what was fetched.
-            .set("fetch.queue.backoff.ms", "10")
             .create_with_context(context)
             .map_err(|error| BusError::Config(error.into()))?;
         let wanted: Vec<String> = topics.iter().map(|&topic| names.name(topic)).collect();
