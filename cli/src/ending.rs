@@ -114,7 +114,8 @@ async fn until_the_end(mut interrupt: Signal, mut terminate: Signal) {
 pub fn exit(outcome: Result<(), anyhow::Error>) -> ! {
     exit_now(match outcome {
         Ok(()) => Ok(()),
-        // Whoever read the results has what they wanted, so nothing is said. But the command may have more to do.
+        // Whoever read the results has what they wanted, so nothing is said. The exit code tells scripts that the command
+        // may not have come to its end.
         Err(error) if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(OutputError::Closed))) => {
             Err(exit::CLOSED)
         }

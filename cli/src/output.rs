@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 /// Why a result could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// Nobody reads on, as after `| head -1`. The command ends, and that is no failure.
+    /// Nobody reads on, as after `| head -1`.
     #[error("the standard output is closed")]
     Closed,
     /// A full disk, for example.

@@ -64,9 +64,15 @@ impl Tickers {
             return;
         }
         match read(text) {
-            Ok(symbol) if self.symbols.contains(&symbol) => {}
-            Ok(symbol) => self.symbols.push(symbol),
+            Ok(symbol) => self.add_symbol(symbol),
             Err(reason) => self.left_out.push(reason),
+        }
+    }
+
+    /// Adds a symbol, unless it is there.
+    pub fn add_symbol(&mut self, symbol: Symbol) {
+        if !self.symbols.contains(&symbol) {
+            self.symbols.push(symbol);
         }
     }
 

@@ -149,6 +149,11 @@ const INLINE: [&str; 33] = [
     "u", "var",
 ];
 
+/// Whether words on both sides of a tag of this element are two words, not one.
+pub fn divides_words(element: &str) -> bool {
+    !INLINE.contains(&element)
+}
+
 /// Elements whose content no reader sees as text.
 const UNSEEN: [&str; 9] = ["script", "style", "template", "iframe", "noembed", "noframes", "svg", "object", "math"];
 

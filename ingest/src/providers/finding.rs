@@ -60,6 +60,7 @@ impl Finding {
     }
 }
 
+#[deny(clippy::missing_trait_methods, reason = "every method is handed on")]
 #[async_trait]
 impl NewsSource for Finding {
     fn name(&self) -> &str {

@@ -122,6 +122,7 @@ impl<S: ?Sized> Discreet<S> {
     }
 }
 
+#[deny(clippy::missing_trait_methods, reason = "every method is handed on")]
 #[async_trait]
 impl NewsSource for Discreet<dyn NewsSource> {
     fn name(&self) -> &str {
@@ -177,6 +178,7 @@ impl NewsSource for Discreet<dyn NewsSource> {
     }
 }
 
+#[deny(clippy::missing_trait_methods, reason = "every method is handed on")]
 #[async_trait]
 impl PriceSource for Discreet<dyn PriceSource> {
     fn name(&self) -> &str {
@@ -238,6 +240,7 @@ struct DiscreetConnection {
     secrets: Secrets,
 }
 
+#[deny(clippy::missing_trait_methods, reason = "every method is handed on")]
 #[async_trait]
 impl PriceConnection for DiscreetConnection {
     fn origin(&self) -> &str {

@@ -12,40 +12,13 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use std::borrow::Cow;
+use tapewire_core::text::markup::divides_words;
 
 /// What the outermost element of a feed may be called: RSS 2.0, Atom, RSS 1.0.
 const ROOTS: [&str; 3] = ["rss", "feed", "rdf:RDF"];
 
 /// What an item of a feed may be called.
 const ITEMS: [&str; 2] = ["item", "entry"];
-
-/// Elements of HTML that stand on lines of their own: their texts are not one word.
-const BLOCKS: [&str; 24] = [
-    "article",
-    "blockquote",
-    "br",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "figure",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "li",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "td",
-    "tr",
-    "ul",
-];
 
 /// Elements of Atom that are made of others, and the one whose text counts. In RSS they have a text and no elements.
 const STRUCTURED: [(&str, &str); 3] = [("author", "name"), ("contributor", "name"), ("source", "title")];
@@ -161,10 +134,10 @@ fn append(fields: &mut [Field], open: &[String], text: &str) {
     }
 }
 
-/// Adds a space where an element of this name begins or ends within a text, if it stands on a line of its own.
+/// Adds a space where an element of this name begins or ends within a text, if it divides words.
 fn separate(fields: &mut [Field], open: &[String], element: &str) {
     let Some(field) = fields.last_mut().filter(|_| open.len() > 1) else { return };
-    if BLOCKS.contains(&plain(element)) && field.text.ends_with(|last: char| !last.is_whitespace()) {
+    if divides_words(plain(element)) && field.text.ends_with(|last: char| !last.is_whitespace()) {
         field.text.push(' ');
     }
 }

@@ -4,7 +4,7 @@ use crate::daily::{
     BLOCK, DayGroup, DayMean, DayTest, DayTests, DaysFindings, ESTIMATION_DAYS, Expected, GAP_DAYS, MINIMUM_ESTIMATION,
     TESTS,
 };
-use crate::estimate::ValueOrReason;
+use crate::estimate::{Estimate, ValueOrReason};
 use crate::findings::{Findings, HorizonFindings};
 use crate::html::escaped;
 use crate::intervals::Band;
@@ -95,18 +95,19 @@ fn intervals_text(horizons: &[HorizonFindings]) -> String {
     text
 }
 
+/// A rank IC with its interval and its test; `adjusted` names the adjusted p-value.
+fn rank_ic_words(found: &Estimate, adjusted: &str) -> String {
+    let Estimate { estimate, low, high, .. } = found;
+    let t = found.t.map_or_else(String::new, |t| format!(", t {t:+.2}"));
+    let p = found.p_adjusted.map_or_else(String::new, |p| format!(", {adjusted} {}", p_value(p)));
+    format!("{estimate:+.3} ({low:+.3} to {high:+.3}){t}{p}")
+}
+
 fn days_text(days: &DaysFindings, level: f64) -> String {
     let mut text = format!("\n{}\n", days_words(days));
     for ic in &days.rank_ics {
         let what = match &ic.rank_ic {
-            ValueOrReason::Value(found) => format!(
-                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adj. p {}",
-                found.estimate,
-                found.low,
-                found.high,
-                found.t.unwrap_or_default(),
-                found.p_adjusted.map_or_else(String::new, p_value)
-            ),
+            ValueOrReason::Value(found) => rank_ic_words(found, "adj. p"),
             ValueOrReason::NotKnown(reason) => reason.clone(),
         };
         let _ = writeln!(text, "day {:>2}: rank IC of score and CAR, n = {}: {what}", ic.day, ic.n);
@@ -277,14 +278,7 @@ fn days_html(days: &DaysFindings) -> String {
     page.push_str("<table><tr><th>day</th><th>n</th><th>rank IC of score and CAR</th></tr>\n");
     for ic in &days.rank_ics {
         let cell = match &ic.rank_ic {
-            ValueOrReason::Value(found) => format!(
-                "{:+.3} ({:+.3} to {:+.3}), t {:+.2}, adjusted p {}",
-                found.estimate,
-                found.low,
-                found.high,
-                found.t.unwrap_or_default(),
-                found.p_adjusted.map_or_else(String::new, p_value)
-            ),
+            ValueOrReason::Value(found) => rank_ic_words(found, "adjusted p"),
             ValueOrReason::NotKnown(reason) => format!("<span class=\"few\">{}</span>", escaped(reason)),
         };
         let _ = writeln!(page, "<tr><td>{}</td><td>{}</td><td>{cell}</td></tr>", ic.day, ic.n);

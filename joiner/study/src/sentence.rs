@@ -6,7 +6,7 @@ use crate::events::Outcome;
 use crate::filters::Removed;
 use crate::findings::{HIT_RATE, HorizonFindings, Permutation, RANK_IC, Settings};
 use crate::parts::Split;
-use crate::text::{basis_points, p_value};
+use crate::text::{basis_points, counted, p_value};
 use serde::Serialize;
 use tapewire_core::Horizon;
 
@@ -114,8 +114,8 @@ fn sentence_without_data(studied: Studied<'_>) -> String {
     }
     format!(
         "Nothing can be said: no horizon has {minimum_events} events on {minimum_days} days (the most is {} on {}, at {}).",
-        counted(most.n, "event"),
-        counted(most.days, "day"),
+        counted(most.n, "event", "events"),
+        counted(most.days, "day", "days"),
         most.horizon
     )
 }
@@ -284,8 +284,4 @@ fn described_if_significant(
         _ => basis_points(estimate.estimate),
     };
     Some(format!("{what} at {at}{of_part} ({value}, adjusted p {})", p_value(p)))
-}
-
-fn counted(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

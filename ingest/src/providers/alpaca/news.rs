@@ -179,8 +179,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     let mut named = Tickers::default();
     for ticker in item.symbols.iter().flatten().flatten() {
         match coins::in_news(ticker) {
-            Some(coin) if named.symbols.contains(&coin) => {}
-            Some(coin) => named.symbols.push(coin),
+            Some(coin) => named.add_symbol(coin),
             None => named.add_item(ticker),
         }
     }

@@ -151,8 +151,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     let mut named = Tickers::default();
     for ticker in texts(item.ticker_sentiment.as_ref(), "ticker") {
         match ticker.strip_prefix("CRYPTO:").map(|coin| coins::pair(coin, "USD")) {
-            Some(Ok(coin)) if named.symbols.contains(&coin) => {}
-            Some(Ok(coin)) => named.symbols.push(coin),
+            Some(Ok(coin)) => named.add_symbol(coin),
             // A currency, such as `FOREX:USD`, is no company, and nothing that has a price.
             None if ticker.starts_with("FOREX:") => {}
             Some(Err(_)) | None => named.add_item(ticker),

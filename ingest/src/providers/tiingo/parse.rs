@@ -75,8 +75,7 @@ pub fn article(provider: &str, raw: &str, received_at: Timestamp) -> ItemResult<
     for ticker in item.tickers.iter().flatten().flatten() {
         let ticker = ticker.to_ascii_uppercase();
         match coins::in_news(&ticker) {
-            Some(coin) if named.symbols.contains(&coin) => {}
-            Some(coin) => named.symbols.push(coin),
+            Some(coin) => named.add_symbol(coin),
             None => named.add_item(&ticker),
         }
     }
